@@ -1,0 +1,193 @@
+// Package config says which settings there are, where they come from and which values are allowed.
+//
+// A setting comes from a flag, else the environment, else the file daysalt.yaml, else its default here. It is the first thing a command
+// does; what comes out is a plain struct that app hands on in pieces.
+//
+// Invariants: a Config that Load returned is valid. A key, flag or DAYSALT_ variable that is not known is an error that names it, so that a
+// typing mistake never runs with a default.
+//
+// It opens nothing and creates nothing, and it holds no setting of a site: those live in the settings database.
+package config
+
+import (
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/daysalt/daysalt/internal/fault"
+)
+
+// Config is everything that is decided when the process starts.
+type Config struct {
+	Data       Data       `koanf:"data"`
+	Web        Web        `koanf:"web"`
+	Admin      Admin      `koanf:"admin"`
+	ClickHouse ClickHouse `koanf:"clickhouse"`
+	Engine     Engine     `koanf:"engine"`
+	Journal    Journal    `koanf:"journal"`
+	Geo        Geo        `koanf:"geo"`
+	Retention  Retention  `koanf:"retention"`
+	Log        Log        `koanf:"log"`
+}
+
+// Data says where daysalt keeps its files.
+type Data struct {
+	Dir string `koanf:"dir" help:"data directory; one process holds it"`
+}
+
+// Web is the public listener.
+type Web struct {
+	Listen string `koanf:"listen" help:"address of the public listener"`
+	Demo   bool   `koanf:"demo" help:"serve the demo page and measure it as demo.localhost"`
+}
+
+// Admin is the listener for operators: metrics, health, profiles. It has no access control, so it must stay on a private address.
+type Admin struct {
+	Listen string `koanf:"listen" help:"address of the operators' listener (metrics, health, pprof); empty for none"`
+}
+
+// ClickHouse chooses the database: the embedded engine where DSN is empty, else a server.
+type ClickHouse struct {
+	DSN string `koanf:"dsn" help:"clickhouse://USER:PASSWORD@HOST:9000/DATABASE or http(s)://...; empty for the embedded engine"`
+}
+
+// Engine bounds the embedded ClickHouse.
+type Engine struct {
+	Library string `koanf:"library" help:"path of libchdb.so; empty looks beside the binary and in the system's library folders"`
+	Memory  Bytes  `koanf:"memory" help:"memory the embedded engine may use"`
+	Threads int    `koanf:"threads" help:"threads one question may use; 0 for one per core"`
+	Listen  string `koanf:"listen" help:"address 'daysalt engine' serves on"`
+}
+
+// Journal bounds the queue between accepting an event and storing it.
+type Journal struct {
+	Sync     string        `koanf:"sync" help:"interval: flush to disk every journal.interval; always: before every answer"`
+	Interval time.Duration `koanf:"interval" help:"what a power cut may lose, with journal.sync: interval"`
+	Quota    Bytes         `koanf:"quota" help:"disk space the journal may use while the database is away"`
+}
+
+// Geo names the location database.
+type Geo struct {
+	Database string `koanf:"database" help:"path of a country database (.mmdb, DB-IP or MaxMind); empty looks beside the binary"`
+}
+
+// Retention says how long rows are kept.
+type Retention struct {
+	EventDays int `koanf:"event_days" help:"days after which a new site's events are deleted"`
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  string `koanf:"level" help:"debug, info, warn or error"`
+	Format string `koanf:"format" help:"text or json"`
+}
+
+// Default returns every setting's default.
+func Default() Config {
+	return Config{
+		Data:      Data{Dir: "./data"},
+		Web:       Web{Listen: ":8000"},
+		Admin:     Admin{Listen: "127.0.0.1:8001"},
+		Engine:    Engine{Memory: 2 << 30, Listen: "127.0.0.1:8123"},
+		Journal:   Journal{Sync: "interval", Interval: 100 * time.Millisecond, Quota: 4 << 30},
+		Retention: Retention{EventDays: 396},
+		Log:       Log{Level: "info", Format: "text"},
+	}
+}
+
+// The least the parts can work with.
+const (
+	minEngineMemory = 512 << 20 // below it, merges of a busy site's month fail
+	minJournalQuota = 160 << 20 // two segment files and room to go on
+)
+
+// validate returns the first setting whose value is not allowed, as a fault naming it.
+func (c *Config) validate() error {
+	switch {
+	case c.Data.Dir == "":
+		return fault.Invalidf("data.dir", "must name a directory")
+	case c.Engine.Memory < minEngineMemory:
+		return fault.Invalidf("engine.memory", "is %s, and must be at least %s", c.Engine.Memory, Bytes(minEngineMemory))
+	case c.Engine.Threads < 0 || c.Engine.Threads > 1024:
+		return fault.Invalidf("engine.threads", "is %d, and must be between 0 and 1024", c.Engine.Threads)
+	case c.Journal.Sync != "interval" && c.Journal.Sync != "always":
+		return fault.Invalidf("journal.sync", "is %q, and must be interval or always", c.Journal.Sync)
+	case c.Journal.Interval < 10*time.Millisecond || c.Journal.Interval > 10*time.Second:
+		return fault.Invalidf("journal.interval", "is %s, and must be between 10ms and 10s", c.Journal.Interval)
+	case c.Journal.Quota < minJournalQuota:
+		return fault.Invalidf("journal.quota", "is %s, and must be at least %s", c.Journal.Quota, Bytes(minJournalQuota))
+	case c.Retention.EventDays < 1 || c.Retention.EventDays > 3650:
+		return fault.Invalidf("retention.event_days", "is %d, and must be between 1 and 3650", c.Retention.EventDays)
+	case c.Log.Format != "text" && c.Log.Format != "json":
+		return fault.Invalidf("log.format", "is %q, and must be text or json", c.Log.Format)
+	}
+	if _, err := c.Log.SlogLevel(); err != nil {
+		return err
+	}
+	return c.validateAddresses()
+}
+
+func (c *Config) validateAddresses() error {
+	if err := checkListen("web.listen", c.Web.Listen); err != nil {
+		return err
+	}
+	if err := checkListen("engine.listen", c.Engine.Listen); err != nil {
+		return err
+	}
+	if c.Admin.Listen != "" {
+		if err := checkListen("admin.listen", c.Admin.Listen); err != nil {
+			return err
+		}
+	}
+	if dsn := c.ClickHouse.DSN; dsn != "" {
+		scheme, _, ok := strings.Cut(dsn, "://")
+		if !ok || (scheme != "clickhouse" && scheme != "http" && scheme != "https") {
+			// The value is not shown: it holds a password.
+			return fault.Invalidf("clickhouse.dsn", "must begin with clickhouse://, http:// or https://")
+		}
+	}
+	return nil
+}
+
+func checkListen(key, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fault.Invalidf(key, "is %q, and must be HOST:PORT or :PORT", address)
+	}
+	return nil
+}
+
+// SlogLevel returns the level as log/slog knows it.
+func (l Log) SlogLevel() (slog.Level, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		return 0, fault.Invalidf("log.level", "is %q, and must be debug, info, warn or error", l.Level)
+	}
+	return level, nil
+}
+
+// Bytes is a size, written as "512MiB", "4GiB" or a plain number of bytes.
+type Bytes uint64
+
+// UnmarshalText reads a size.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	n, err := humanize.ParseBytes(string(text))
+	if err != nil {
+		return fault.Invalidf("size", "%q must be a size such as 512MiB or 4GiB", text)
+	}
+	*b = Bytes(n)
+	return nil
+}
+
+// String returns the size with a unit.
+func (b Bytes) String() string { return humanize.IBytes(uint64(b)) }
+
+// MarshalText returns the size with a unit.
+func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }

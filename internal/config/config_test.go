@@ -1,0 +1,90 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+func TestLoad_precedence(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "daysalt.yaml")
+	write(t, file, "data:\n  dir: /from/file\nengine:\n  memory: 1GiB\n  threads: 3\njournal:\n  interval: 250ms\n  quota: 1GiB\n")
+	flags := pflag.NewFlagSet("t", pflag.ContinueOnError)
+	Flags(flags)
+	if err := flags.Parse([]string{"--engine-threads=7", "--web-demo"}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Load(file, []string{"DAYSALT_ENGINE_MEMORY=3GiB", "DAYSALT_ENGINE_THREADS=5", "PATH=/bin"}, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Data.Dir != "/from/file" || cfg.Engine.Memory != 3<<30 || cfg.Engine.Threads != 7 || !cfg.Web.Demo {
+		t.Errorf("wrong winner: %+v", cfg)
+	}
+	if cfg.Journal.Interval != 250*time.Millisecond || cfg.Web.Listen != ":8000" {
+		t.Errorf("file or default lost: %+v", cfg)
+	}
+}
+
+// Every way to get a setting wrong names the setting.
+func TestLoad_bad(t *testing.T) {
+	f := func(yaml, env, want string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "daysalt.yaml")
+		write(t, file, yaml)
+		var environ []string
+		if env != "" {
+			environ = []string{env}
+		}
+		_, err := Load(file, environ, nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("yaml %q env %q: got %v, want it to name %q", yaml, env, err, want)
+		}
+	}
+	f("engine:\n  memroy: 1GiB\n", "", "engine.memroy")
+	f("nonsense: 1\n", "", "nonsense")
+	f("engine: [\n", "", "YAML")
+	f("engine:\n  memory: lots\n", "", "engine.memory")
+	f("engine:\n  memory: 1KiB\n", "", "engine.memory")
+	f("engine:\n  threads: many\n", "", "engine.threads")
+	f("journal:\n  sync: sometimes\n", "", "journal.sync")
+	f("journal:\n  interval: 3 days\n", "", "journal.interval")
+	f("journal:\n  quota: 1MiB\n", "", "journal.quota")
+	f("retention:\n  event_days: -1\n", "", "retention.event_days")
+	f("web:\n  listen: here\n", "", "web.listen")
+	f("web:\n  demo: perhaps\n", "", "web.demo")
+	f("clickhouse:\n  dsn: mysql://x\n", "", "clickhouse.dsn")
+	f("log:\n  level: loud\n", "", "log.level")
+	f("log:\n  format: xml\n", "", "log.format")
+	f("", "DAYSALT_ENGINE_MEMROY=1GiB", "DAYSALT_ENGINE_MEMROY")
+	f("", "DAYSALT_ENGINE_THREADS=-1", "engine.threads")
+	f("", "DAYSALT_DATA_DIR=", "data.dir")
+}
+
+func TestLoad_dsnIsNotShown(t *testing.T) {
+	_, err := Load("", []string{"DAYSALT_CLICKHOUSE_DSN=mysql://u:hunter2@h/db"}, nil)
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error must exist and hide the password: %v", err)
+	}
+}
+
+func TestLoad_missingFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if _, err := Load("", nil, nil); err != nil {
+		t.Errorf("no file is fine: %v", err)
+	}
+	if _, err := Load("named.yaml", nil, nil); err == nil {
+		t.Error("a named file must be there")
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
