@@ -80,7 +80,9 @@ func loadFile(k *koanf.Koanf, path string) error {
 const envPrefix = "DAYSALT_"
 
 // envName returns the variable of a setting: data.dir is DAYSALT_DATA_DIR.
-func envName(key string) string { return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) }
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
 
 func loadEnvironment(k *koanf.Koanf, environ []string) error {
 	byName := map[string]string{}
@@ -169,4 +171,3 @@ func reason(err error) error {
 	}
 	return err
 }
-
