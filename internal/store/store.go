@@ -1,0 +1,203 @@
+// Package store speaks ClickHouse: it opens the database, brings it to the present schema, inserts batches, answers questions and deletes.
+//
+// ship inserts through it and stats asks through it. The embedded engine and a server are the same to it: clickhouse-go over an in-process
+// transport, or over the network.
+//
+// Invariants: every insert carries a deduplication token and is one block, so a batch that is sent twice under its token is stored once.
+// Values reach SQL only as bound parameters. ClickHouse's own error texts quote values, so an error of this package has its code and name only.
+//
+// It decides nothing about meaning (query does) and does not try again (ship does).
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/pressly/goose/v3"
+
+	"github.com/daysalt/daysalt/internal/fault"
+	"github.com/daysalt/daysalt/migrations"
+)
+
+// Config says which database to speak to: the one behind Transport if it is set, else the one DSN names.
+type Config struct {
+	DSN         string            // clickhouse://, http:// or https://
+	Transport   http.RoundTripper // of the embedded engine
+	Connections int               // at most this many at a time; 0 for 8
+}
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	conn    driver.Conn
+	options *clickhouse.Options
+}
+
+// embeddedDatabase is the embedded engine's database. Its "default" would answer a table name that is a path with the file's content.
+const embeddedDatabase = "daysalt"
+
+// Open connects and checks that the database answers.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	options, err := optionsOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Transport != nil {
+		if err := createDatabase(ctx, options); err != nil {
+			return nil, err
+		}
+		options.Auth.Database = embeddedDatabase
+	}
+	conn, err := clickhouse.Open(options)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open ClickHouse: %w", err)
+	}
+	s := &Store{conn: conn, options: options}
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return s, nil
+}
+
+// createDatabase makes the embedded engine's database on a connection that does not use it yet.
+func createDatabase(ctx context.Context, options *clickhouse.Options) error {
+	first := *options
+	conn, err := clickhouse.Open(&first)
+	if err != nil {
+		return fmt.Errorf("cannot open ClickHouse: %w", err)
+	}
+	err = conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+embeddedDatabase)
+	if err != nil {
+		err = fmt.Errorf("cannot make the database: %w", withoutValues(err))
+	}
+	return errors.Join(err, conn.Close())
+}
+
+func optionsOf(cfg Config) (*clickhouse.Options, error) {
+	options := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"embedded:8123"}}
+	if cfg.Transport == nil {
+		parsed, err := clickhouse.ParseDSN(cfg.DSN)
+		if err != nil {
+			// The driver's text repeats the DSN, which holds a password.
+			return nil, fault.Invalidf("clickhouse.dsn", "is not a ClickHouse DSN")
+		}
+		options = parsed
+	} else {
+		options.TransportFunc = func(*http.Transport) (http.RoundTripper, error) { return cfg.Transport, nil }
+	}
+	options.MaxOpenConns = cfg.Connections
+	if options.MaxOpenConns == 0 {
+		options.MaxOpenConns = 8
+	}
+	options.MaxIdleConns = options.MaxOpenConns
+	options.ConnMaxLifetime = time.Hour
+	return options, nil
+}
+
+// Ping fails with Unavailable where the database does not answer.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.conn.Ping(ctx); err != nil {
+		return fault.Unavailablef(withoutValues(err), "ClickHouse does not answer")
+	}
+	return nil
+}
+
+// Migrate brings the schema to the newest version.
+func (s *Store) Migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations.ClickHouse, "clickhouse")
+	if err != nil {
+		return fmt.Errorf("cannot read the ClickHouse migrations: %w", err)
+	}
+	options := *s.options
+	db := clickhouse.OpenDB(&options)
+	return errors.Join(up(ctx, db, files), db.Close())
+}
+
+func up(ctx context.Context, db *sql.DB, files fs.FS) error {
+	provider, err := goose.NewProvider(goose.DialectClickHouse, db, files)
+	if err != nil {
+		return fmt.Errorf("cannot read the ClickHouse migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil { // with its text: a migration holds nobody's values
+		return fmt.Errorf("cannot migrate ClickHouse: %w", err)
+	}
+	return nil
+}
+
+// Select asks one question and calls each for every row of the answer. It fails with Unavailable where the question took more time or
+// memory than its own SETTINGS allow.
+func (s *Store) Select(ctx context.Context, query string, params map[string]string, each func(scan func(dest ...any) error) error) error {
+	rows, err := s.conn.Query(clickhouse.Context(ctx, clickhouse.WithParameters(params)), query)
+	if err != nil {
+		return selectFault(err)
+	}
+	defer func() { _ = rows.Close() }() // reading has ended; rows.Err has what matters
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return fmt.Errorf("cannot read a row: %w", err)
+		}
+	}
+	return selectFault(rows.Err())
+}
+
+// Codes of ClickHouse's errors that a reader can do something about.
+const (
+	codeTooManyRows    = 158
+	codeTimeout        = 159
+	codeTooSlow        = 160
+	codeTooManyAtATime = 202
+	codeMemory         = 241
+)
+
+func selectFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
+		switch e.Code {
+		case codeTooManyRows, codeTimeout, codeTooSlow, codeTooManyAtATime, codeMemory:
+			return fault.Unavailablef(withoutValues(err), "the question needs more time or memory than a question may; ask for fewer days")
+		}
+	}
+	return fmt.Errorf("cannot ask ClickHouse: %w", withoutValues(err))
+}
+
+// Exception is an error that ClickHouse answered, without its text.
+type Exception struct {
+	Code int32
+	Name string
+}
+
+// Error returns the code and its name.
+func (e *Exception) Error() string { return fmt.Sprintf("ClickHouse error %d %s", e.Code, e.Name) }
+
+// withoutValues takes the text off an exception: it may quote what a visitor sent.
+func withoutValues(err error) error {
+	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
+		return &Exception{Code: e.Code, Name: e.CodeName}
+	}
+	return err
+}
+
+// RemoveSite deletes a site's rows and returns when they are gone.
+func (s *Store) RemoveSite(ctx context.Context, siteID uint32) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
+	if err := s.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE events DELETE WHERE site_id = %d", siteID)); err != nil {
+		return fmt.Errorf("cannot delete the site's events: %w", withoutValues(err))
+	}
+	return nil
+}
+
+// Close ends the connections.
+func (s *Store) Close() error {
+	if err := s.conn.Close(); err != nil {
+		return fmt.Errorf("cannot close ClickHouse: %w", err)
+	}
+	return nil
+}
