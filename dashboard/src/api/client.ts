@@ -1,0 +1,70 @@
+// HTTP to our own server, and nowhere else: every address is relative.
+import type { Site } from '../state/siteview.ts';
+import type { Answer, BatchAnswer, Question, Refusal } from './types.ts';
+
+/**
+ * A request or question that failed. `message` is the server's own sentence, or empty when there was none
+ * (no connection, or an answer that is not ours); it is shown as text.
+ */
+export class ApiError extends Error {
+  /** `transient` failures may pass by themselves: no connection, or a 5xx. */
+  constructor(
+    message: string,
+    readonly transient: boolean,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+export async function fetchSites(signal?: AbortSignal): Promise<Site[]> {
+  const body = await request<{ sites?: unknown }>('/api/v1/sites', signal ? { signal } : {});
+  if (!Array.isArray(body.sites)) throw new ApiError('', false);
+  return body.sites as Site[];
+}
+
+export async function fetchCurrentVisitors(domain: string, signal: AbortSignal): Promise<number> {
+  const count = await request<unknown>(
+    `/api/v1/stats/realtime/visitors?site_id=${encodeURIComponent(domain)}`,
+    { signal },
+  );
+  if (typeof count !== 'number') throw new ApiError('', false);
+  return count;
+}
+
+/** Sends several questions as one request; the answers come in the order of the questions. */
+export async function sendBatch(
+  queries: readonly Question[],
+  signal: AbortSignal,
+): Promise<readonly (Answer | Refusal)[]> {
+  const body = await request<BatchAnswer>('/api/v2/query', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ queries }),
+    signal,
+  });
+  if (!Array.isArray(body.answers) || body.answers.length !== queries.length)
+    throw new ApiError('', false);
+  return body.answers;
+}
+
+async function request<T>(url: string, init: RequestInit): Promise<T> {
+  let response: Response;
+  let body: unknown;
+  try {
+    response = await fetch(url, { ...init, credentials: 'same-origin', cache: 'no-store' });
+    body = await response.json().catch(() => undefined);
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError('', true);
+  }
+  if (!response.ok) throw new ApiError(errorText(body), response.status >= 500);
+  if (body === undefined || body === null) throw new ApiError('', true);
+  return body as T;
+}
+
+/** The sentence in `{"error": "..."}`, else empty. */
+export function errorText(body: unknown): string {
+  const text = (body as Partial<Refusal> | null | undefined)?.error;
+  return typeof text === 'string' ? text : '';
+}

@@ -1,0 +1,61 @@
+// Keeps what is on the screen fresh, and only that: nothing is asked while the page is hidden, everything that has gone
+// stale is asked once when it is shown again.
+import type { Query, QueryClient } from '@tanstack/query-core';
+import { isLive } from './questions.ts';
+import type { Question } from './types.ts';
+
+/** An event is in answers within 2 s; with this it is on the screen within 5 s of the visit. */
+export const LIVE_MS = 3_000;
+export const CURRENT_VISITORS_MS = 15_000;
+
+/** Starts refreshing; the returned function stops it. */
+export function startPulse(client: QueryClient): () => void {
+  const beats = [
+    createBeat(LIVE_MS, () => refresh(client, isLiveQuery)),
+    createBeat(CURRENT_VISITORS_MS, () => refresh(client, (query) => query.queryKey[0] === 'now')),
+  ];
+  const onVisibility = () => {
+    const visible = document.visibilityState === 'visible';
+    for (const beat of beats) visible ? beat.start() : beat.stop();
+    if (visible)
+      void client.refetchQueries({ type: 'active', stale: true }, { cancelRefetch: false });
+  };
+  document.addEventListener('visibilitychange', onVisibility);
+  if (document.visibilityState === 'visible') for (const beat of beats) beat.start();
+  return () => {
+    document.removeEventListener('visibilitychange', onVisibility);
+    for (const beat of beats) beat.stop();
+  };
+}
+
+function refresh(client: QueryClient, predicate: (query: Query) => boolean): Promise<void> {
+  return client.refetchQueries({ type: 'active', predicate }, { cancelRefetch: false });
+}
+
+function isLiveQuery(query: Query): boolean {
+  const [kind, question] = query.queryKey;
+  return kind === 'ask' && isLive(question as Question);
+}
+
+/** A timer that waits for its work: a slow server is asked less often, never twice at once. */
+function createBeat(every: number, work: () => Promise<void>) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let run = 0;
+  const beat = async (mine: number) => {
+    const started = performance.now();
+    await work();
+    if (mine === run)
+      timer = setTimeout(beat, Math.max(every / 4, every - (performance.now() - started)), mine);
+  };
+  return {
+    start() {
+      clearTimeout(timer);
+      run++;
+      timer = setTimeout(beat, every, run);
+    },
+    stop() {
+      clearTimeout(timer);
+      run++;
+    },
+  };
+}
