@@ -4,10 +4,13 @@ import type { Filter } from '../state/view.ts';
 import en from './en.json';
 import { type Key, locale, t } from './index.ts';
 
+/** What the API calls a value that is not there; each dimension has its own words for it. */
+const blanks: readonly string[] = ['', '(not set)', '(none)', 'Direct / None'];
+
 /** The label of a value, e.g. `DE` as Germany and the empty source as Direct / None. */
 export function nameOf(dimension: DimensionId, value: string): string {
   const { label, empty } = dimensionOf(dimension);
-  if (value === '') return t(`value.${empty}`);
+  if (blanks.includes(value)) return t(`value.${empty}`);
   if (label === 'country') return country(value);
   const key = `closed.${value}`;
   return label === 'closed' && Object.hasOwn(en, key) ? t(key as Key) : value;

@@ -1,0 +1,227 @@
+package event
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// encodingVersion is the first byte of every encoded event. It changes when the layout below it does.
+const encodingVersion = 1
+
+// The second byte: the kind in the two low bits, Interactive in the third. The others are zero.
+const (
+	kindMask       = 0x03
+	interactiveBit = 0x04
+)
+
+// texts is how many string fields an event has.
+const texts = 22
+
+// Why bytes are no event. The texts hold nothing of the bytes themselves, because they are written beside a quarantined frame.
+var (
+	errShort    = errors.New("the bytes end too early")
+	errTrailing = errors.New("there are bytes behind the end")
+	errNumber   = errors.New("a number is too large or not in its shortest form")
+	errFlags    = errors.New("unknown kind or flag")
+	errProps    = errors.New("there are more properties than bytes for them")
+	errLength   = errors.New("a length points behind the end")
+)
+
+// strings returns the string fields in the order in which they are encoded. The order is part of the format.
+func (e *Event) strings() [texts]*string {
+	return [texts]*string{
+		&e.Name, &e.Hostname, &e.Path,
+		&e.Source, &e.Channel, &e.Referrer, &e.ClickID,
+		&e.UTMSource, &e.UTMMedium, &e.UTMCampaign, &e.UTMContent, &e.UTMTerm,
+		&e.Country, &e.Region,
+		&e.Browser, &e.BrowserVersion, &e.OS, &e.OSVersion, &e.Device, &e.Screen, &e.Language,
+		&e.Currency,
+	}
+}
+
+// AppendEvent appends the encoding of e to dst and returns the longer slice. It does not allocate where dst has room.
+//
+// The layout, version 1: the version byte; a byte of kind and flags; SiteID, Day and Time as varints (Time zigzag); Visitor in 8 bytes, little
+// endian; Scroll in one; EngagedMS, City, Amount (zigzag) and RetentionDays as varints; the number of properties; the length of every string;
+// then all strings one after the other, so that a reader can take them as one. An event has exactly one encoding.
+//
+// Of PropKeys and PropValues, which have the same length by contract, the longer one is cut.
+func AppendEvent(dst []byte, e *Event) []byte {
+	flags := byte(e.Kind) & kindMask
+	if e.Interactive {
+		flags |= interactiveBit
+	}
+	props := min(len(e.PropKeys), len(e.PropValues))
+
+	dst = append(dst, encodingVersion, flags)
+	dst = binary.AppendUvarint(dst, uint64(e.SiteID))
+	dst = binary.AppendUvarint(dst, uint64(e.Day))
+	dst = binary.AppendVarint(dst, e.Time)
+	dst = binary.LittleEndian.AppendUint64(dst, e.Visitor)
+	dst = append(dst, e.Scroll)
+	dst = binary.AppendUvarint(dst, uint64(e.EngagedMS))
+	dst = binary.AppendUvarint(dst, uint64(e.City))
+	dst = binary.AppendVarint(dst, e.Amount)
+	dst = binary.AppendUvarint(dst, uint64(e.RetentionDays))
+	dst = binary.AppendUvarint(dst, uint64(props))
+
+	all := e.strings()
+	for _, s := range &all {
+		dst = binary.AppendUvarint(dst, uint64(len(*s)))
+	}
+	for i := range props {
+		dst = binary.AppendUvarint(dst, uint64(len(e.PropKeys[i])))
+		dst = binary.AppendUvarint(dst, uint64(len(e.PropValues[i])))
+	}
+	for _, s := range &all {
+		dst = append(dst, *s...)
+	}
+	for i := range props {
+		dst = append(dst, e.PropKeys[i]...)
+		dst = append(dst, e.PropValues[i]...)
+	}
+	return dst
+}
+
+// Decode sets e to the event that b encodes, and keeps nothing of b. It allocates one string, which all string fields share, and one slice where there are
+// properties.
+//
+// It is strict: bytes that AppendEvent would not have written (another version, a length past the end, bytes left over, a number that
+// is too large or longer than it has to be) are an error, and e is then of no use. The error's text holds nothing of b.
+func (e *Event) Decode(b []byte) error {
+	if err := e.decode(b); err != nil {
+		return fmt.Errorf("cannot decode event: %w", err)
+	}
+	return nil
+}
+
+func (e *Event) decode(b []byte) error {
+	if len(b) == 0 {
+		return errShort
+	}
+	if b[0] != encodingVersion {
+		return fmt.Errorf("version %d is unknown, want %d", b[0], encodingVersion)
+	}
+	d := decoder{b: b[1:]}
+
+	*e = Event{}
+	flags := d.byte()
+	e.Kind = Kind(flags & kindMask)
+	e.Interactive = flags&interactiveBit != 0
+	e.SiteID = uint32(d.uint(math.MaxUint32))
+	e.Day = Day(d.uint(math.MaxUint16))
+	e.Time = d.int()
+	e.Visitor = d.uint64()
+	e.Scroll = d.byte()
+	e.EngagedMS = uint32(d.uint(math.MaxUint32))
+	e.City = uint32(d.uint(math.MaxUint32))
+	e.Amount = d.int()
+	e.RetentionDays = uint16(d.uint(math.MaxUint16))
+	props := d.uint(math.MaxInt32)
+	if d.err != nil {
+		return d.err
+	}
+	if flags&^(kindMask|interactiveBit) != 0 || e.Kind > Custom {
+		return errFlags
+	}
+	// Every property has two lengths of at least one byte: a larger count must not make us allocate.
+	if props > uint64(len(d.b)/2) {
+		return errProps
+	}
+	return e.decodeStrings(&d, int(props))
+}
+
+// decodeStrings reads the lengths twice: once to see that they fill the rest of the bytes exactly, and once to cut it up.
+func (e *Event) decodeStrings(d *decoder, props int) error {
+	lengths := *d
+	var total uint64
+	for range texts + 2*props {
+		n := d.uint(math.MaxInt32)
+		if total += n; total > uint64(len(d.b)) {
+			return errLength
+		}
+	}
+	switch {
+	case d.err != nil:
+		return d.err
+	case total < uint64(len(d.b)):
+		return errTrailing
+	}
+
+	rest := string(d.b)
+	next := func() (s string) {
+		n := lengths.uint(math.MaxInt32)
+		s, rest = rest[:n], rest[n:]
+		return s
+	}
+	all := e.strings()
+	for _, s := range &all {
+		*s = next()
+	}
+	if props == 0 {
+		return nil
+	}
+	both := make([]string, 2*props)
+	e.PropKeys, e.PropValues = both[:props:props], both[props:]
+	for i := range props {
+		e.PropKeys[i] = next()
+		e.PropValues[i] = next()
+	}
+	return nil
+}
+
+// decoder takes values off the front of b. After its first error every value is zero.
+type decoder struct {
+	b   []byte
+	err error
+}
+
+func (d *decoder) byte() byte {
+	if d.err == nil && len(d.b) == 0 {
+		d.err = errShort
+	}
+	if d.err != nil {
+		return 0
+	}
+	v := d.b[0]
+	d.b = d.b[1:]
+	return v
+}
+
+func (d *decoder) uint64() uint64 {
+	if d.err == nil && len(d.b) < 8 {
+		d.err = errShort
+	}
+	if d.err != nil {
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(d.b)
+	d.b = d.b[8:]
+	return v
+}
+
+// uint takes a varint of at most limit.
+func (d *decoder) uint(limit uint64) uint64 {
+	if d.err != nil {
+		return 0
+	}
+	v, n := binary.Uvarint(d.b)
+	switch {
+	case n == 0:
+		d.err = errShort
+		return 0
+	case n < 0, v > limit, n > 1 && d.b[n-1] == 0: // A last byte of zero adds nothing: there is a shorter form.
+		d.err = errNumber
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// int takes a zigzag varint.
+func (d *decoder) int() int64 {
+	v := d.uint(math.MaxUint64)
+	return int64(v>>1) ^ -int64(v&1)
+}

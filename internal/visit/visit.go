@@ -1,0 +1,133 @@
+// Package visit joins events to visits: it says for every event in which visit of its visitor it is, and at which place.
+//
+// It stands inside ship, which gives it the events in the order of the journal and writes the rows it fills. One goroutine owns a Tracker.
+//
+// Invariants. What a Tracker answers depends on the events it was given, in their order, and on nothing else: no clock, no random number, no
+// order of a map. So the same events give the same rows after a crash. A visit lies in one site-local day and has one visitor: an event of
+// another day, or one more than Idle after the visit's last event, begins a new one. VisitStart is unique for a visitor and day, because a later visit
+// starts later; that holds as long as events come at most 40 minutes behind the newest one seen. An event that is older than the visitor's
+// last one, by however much, joins the visit that is open. The acquisition fields and the entry of a visit are those of its first event, whatever
+// its kind. No state ties two days or two sites of a visitor together.
+//
+// It computes no totals and no durations, and it does not know where a day begins: Event.Day says it.
+package visit
+
+import (
+	"math"
+
+	"github.com/daysalt/daysalt/internal/event"
+)
+
+// Idle is how many seconds may pass between two events of a visit, the last of them included.
+const Idle = 30 * 60
+
+// period is how many seconds of event time a visit is remembered at least after it was touched: Idle, and ten minutes for events that come late.
+const period = Idle + 10*60
+
+// maxOpen is how many visits one generation holds. It bounds memory and the time that a checkpoint takes. Beyond it visits are forgotten early, the longest
+// untouched ones first; it takes half a million visitors within 40 minutes to get there.
+const maxOpen = 1 << 19
+
+// key says whose visit it is.
+type key struct {
+	site    uint32
+	day     event.Day
+	visitor uint64
+}
+
+// visit is what is kept of an open visit.
+type visit struct {
+	start int64  // time of the first event
+	last  int64  // greatest time of its events
+	next  uint16 // Seq of the next event
+	facts string // acquisition and entry, packed; see facts.go
+}
+
+// Tracker holds the open visits. It is for one goroutine.
+//
+// They are in two generations: a visit that is touched moves to the young one, and each period the old one is dropped and the young one grows old. So
+// forgetting costs nothing per event, and a visit is remembered for one period at least and two at most.
+type Tracker struct {
+	young, old map[key]visit
+	mark       int64 // greatest event time seen
+	turned     int64 // mark when the generations changed last
+	maxOpen    int   // maxOpen but in tests
+}
+
+// New returns a Tracker without open visits.
+func New() *Tracker {
+	t := &Tracker{maxOpen: maxOpen}
+	t.Reset()
+	return t
+}
+
+// Reset forgets everything.
+func (t *Tracker) Reset() {
+	t.young, t.old = map[key]visit{}, map[key]visit{}
+	t.mark, t.turned = math.MinInt64, math.MinInt64
+}
+
+// Len returns how many visits are remembered.
+func (t *Tracker) Len() int { return len(t.young) + len(t.old) }
+
+// Join fills row with e and the visit it belongs to. e may be &row.Event.
+//
+// An event without a visitor (Visitor 0) is in no visit: its VisitStart is its time, its Seq 0, its entry empty and its acquisition its own.
+func (t *Tracker) Join(e *event.Event, row *event.Row) {
+	if e != &row.Event {
+		row.Event = *e
+	}
+	e = &row.Event
+	t.advance(e.Time)
+	if e.Visitor == 0 {
+		row.VisitStart, row.Seq, row.EntryHost, row.EntryPage = e.Time, 0, "", ""
+		return
+	}
+
+	k := key{e.SiteID, e.Day, e.Visitor}
+	v, open := t.young[k]
+	if !open {
+		if len(t.young) >= t.maxOpen {
+			t.turn()
+		}
+		if v, open = t.old[k]; open {
+			delete(t.old, k)
+		}
+	}
+	// Unsigned, because the difference of two int64 may overflow.
+	if !open || e.Time > v.last && uint64(e.Time)-uint64(v.last) > Idle {
+		v = visit{start: e.Time, last: e.Time, facts: pack(row)}
+	}
+	v.last = max(v.last, e.Time)
+	row.VisitStart, row.Seq = v.start, v.next
+	unpack(v.facts, row)
+	if v.next < math.MaxUint16 {
+		v.next++
+	}
+	t.young[k] = v
+}
+
+// advance moves the mark, and with it the generations. A jump over two periods forgets both.
+func (t *Tracker) advance(now int64) {
+	if now <= t.mark {
+		return
+	}
+	if t.mark == math.MinInt64 {
+		t.turned = now
+	}
+	t.mark = now
+	passed := uint64(t.mark) - uint64(t.turned)
+	if passed < period {
+		return
+	}
+	t.turn()
+	if passed >= 2*period {
+		t.turn()
+	}
+	t.turned = t.mark
+}
+
+// turn forgets the old generation and makes the young one old. The new map is not the old one cleared, so that memory shrinks after a rush.
+func (t *Tracker) turn() {
+	t.young, t.old = map[key]visit{}, t.young
+}

@@ -1,0 +1,298 @@
+package visit
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/daysalt/daysalt/internal/event"
+)
+
+// noon is an arbitrary time on day 20000.
+const noon = 20_000*86_400 + 43_200
+
+func pageview(visitor uint64, at int64, path string) event.Event {
+	return event.Event{SiteID: 1, Day: event.Day(at / 86_400), Time: at, Visitor: visitor, Name: "pageview", Hostname: "a.test", Path: path, Source: "from " + path}
+}
+
+func join(tr *Tracker, e event.Event) event.Row {
+	var row event.Row
+	tr.Join(&e, &row)
+	return row
+}
+
+func TestJoin_endsAVisitAfterMoreThanThirtyMinutes(t *testing.T) {
+	f := func(gap int64, wantSame bool) {
+		t.Helper()
+		tr := New()
+		join(tr, pageview(1, noon, "/"))
+		join(tr, pageview(1, noon+60, "/b"))
+		row := join(tr, pageview(1, noon+60+gap, "/c"))
+		want := event.Row{Event: pageview(1, noon+60+gap, "/c"), VisitStart: noon + 60 + gap, EntryHost: "a.test", EntryPage: "/c"}
+		if wantSame {
+			want.VisitStart, want.Seq, want.EntryPage, want.Source = noon, 2, "/", "from /"
+		}
+		if diff := cmp.Diff(want, row); diff != "" {
+			t.Errorf("gap of %d s (-want +got):\n%s", gap, diff)
+		}
+	}
+	f(0, true)
+	f(29*60+59, true)
+	f(30*60, true)
+	f(30*60+1, false)
+	f(5*3600, false)
+	// The visit goes on while its events do, however old it is.
+	tr := New()
+	for i := range int64(10) {
+		if row := join(tr, pageview(1, noon+i*1800, "/")); row.VisitStart != noon || row.Seq != uint16(i) {
+			t.Errorf("event %d: visit %d, seq %d", i, row.VisitStart, row.Seq)
+		}
+	}
+}
+
+func TestJoin_aVisitBelongsToOneSiteDayAndVisitor(t *testing.T) {
+	tr := New()
+	join(tr, pageview(1, noon, "/"))
+	f := func(change func(e *event.Event), want int64) {
+		t.Helper()
+		e := pageview(1, noon+10, "/b")
+		change(&e)
+		if row := join(tr, e); row.VisitStart != want {
+			t.Errorf("visit_start %d, want %d", row.VisitStart, want)
+		}
+	}
+	f(func(*event.Event) {}, noon)
+	f(func(e *event.Event) { e.SiteID = 2 }, noon+10)
+	f(func(e *event.Event) { e.Day++ }, noon+10)
+	f(func(e *event.Event) { e.Visitor = 2 }, noon+10)
+	f(func(e *event.Event) { e.Time += 5 }, noon) // The others did not touch it.
+}
+
+func TestJoin_entryAndAcquisitionAreOfTheFirstEventOfAnyKind(t *testing.T) {
+	tr := New()
+	first := event.Event{
+		SiteID: 1, Day: 20_000, Time: noon, Visitor: 1, Kind: event.Engagement, Name: "engagement", Hostname: "shop.test", Path: "/read",
+		Source: "s", Channel: "c", Referrer: "r", ClickID: "i", UTMSource: "us", UTMMedium: "um", UTMCampaign: "uc", UTMContent: "un", UTMTerm: "ut",
+		Country: "DE", Screen: "Small", Scroll: 50, EngagedMS: 10,
+	}
+	want := event.Row{Event: first, VisitStart: noon, EntryHost: "shop.test", EntryPage: "/read"}
+	if diff := cmp.Diff(want, join(tr, first)); diff != "" {
+		t.Error(diff)
+	}
+	second := pageview(1, noon+1, "/b")
+	second.Country, second.UTMTerm, second.Channel = "FR", "other", "other"
+	want = event.Row{Event: second, VisitStart: noon, Seq: 1, EntryHost: "shop.test", EntryPage: "/read"}
+	want.Source, want.Channel, want.Referrer, want.ClickID = "s", "c", "r", "i"
+	want.UTMSource, want.UTMMedium, want.UTMCampaign, want.UTMContent, want.UTMTerm = "us", "um", "uc", "un", "ut"
+	if diff := cmp.Diff(want, join(tr, second)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestJoin_inPlace(t *testing.T) {
+	apart, inPlace := New(), New()
+	for i := range int64(3) {
+		e := pageview(1, noon+i, "/"+strconv.FormatInt(i, 10))
+		row := event.Row{Event: e}
+		inPlace.Join(&row.Event, &row)
+		if diff := cmp.Diff(join(apart, e), row); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestJoin_eventsOutOfOrderJoinTheOpenVisit(t *testing.T) {
+	tr := New()
+	f := func(at, wantStart int64, wantSeq uint16) {
+		t.Helper()
+		if row := join(tr, pageview(1, at, "/")); row.VisitStart != wantStart || row.Seq != wantSeq {
+			t.Errorf("event at %d: visit %d seq %d, want %d, %d", at-noon, row.VisitStart-noon, row.Seq, wantStart-noon, wantSeq)
+		}
+	}
+	f(noon, noon, 0)
+	f(noon-3, noon, 1)
+	f(noon+1800, noon, 2) // The late event did not shorten the visit,
+	f(noon-4000, noon, 3) // nor does a very late one,
+	f(noon+3600, noon, 4) // and the gap counts from the greatest time.
+	f(noon+5401, noon+5401, 0)
+	f(noon+5400, noon+5401, 1)
+}
+
+func TestJoin_withoutVisitor(t *testing.T) {
+	tr := New()
+	for i := range int64(2) {
+		e := pageview(0, noon+i, "/")
+		if diff := cmp.Diff(event.Row{Event: e, VisitStart: noon + i}, join(tr, e)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if tr.Len() != 0 {
+		t.Errorf("%d visits are open, want 0", tr.Len())
+	}
+}
+
+func TestJoin_seqSaturates(t *testing.T) {
+	tr := New()
+	var row event.Row
+	for range 65_535 {
+		row = join(tr, pageview(1, noon, "/"))
+	}
+	if row.Seq != 65_534 {
+		t.Errorf("seq %d, want 65534", row.Seq)
+	}
+	for range 3 {
+		if row = join(tr, pageview(1, noon, "/")); row.Seq != 65_535 {
+			t.Errorf("seq %d, want 65535", row.Seq)
+		}
+	}
+}
+
+func TestJoin_extremeTimesDoNotPanic(t *testing.T) {
+	tr := New()
+	for _, at := range []int64{noon, math.MinInt64, math.MaxInt64, 0, math.MinInt64, math.MaxInt64} {
+		e := pageview(1, noon, "/")
+		e.Time = at
+		join(tr, e)
+	}
+	// From one end of time to the other is more than thirty minutes.
+	tr = New()
+	e := pageview(1, noon, "/")
+	for _, at := range []int64{math.MinInt64, math.MaxInt64} {
+		e.Time = at
+		if row := join(tr, e); row.VisitStart != at {
+			t.Errorf("visit_start %d, want %d", row.VisitStart, at)
+		}
+	}
+}
+
+func TestTracker_forgetsByEventTime(t *testing.T) {
+	tr := New()
+	for v := range uint64(1000) {
+		join(tr, pageview(v+1, noon, "/"))
+	}
+	join(tr, pageview(5000, noon+Idle+1, "/"))
+	if tr.Len() != 1001 {
+		t.Errorf("%d visits after half an hour, want 1001", tr.Len())
+	}
+	join(tr, pageview(5001, noon+period, "/"))
+	for v := range uint64(10) { // A visit that is touched is not there twice.
+		join(tr, pageview(v+1, noon+period, "/"))
+	}
+	if tr.Len() != 1002 {
+		t.Errorf("%d visits after one period, want 1002", tr.Len())
+	}
+	join(tr, pageview(5002, noon+2*period, "/"))
+	if tr.Len() != 12 { // 5001, 5002 and the ten
+		t.Errorf("%d visits after two periods, want 12", tr.Len())
+	}
+	join(tr, pageview(5003, noon+10*period, "/"))
+	if tr.Len() != 1 {
+		t.Errorf("%d visits after a jump, want 1", tr.Len())
+	}
+}
+
+func TestTracker_memoryIsBounded(t *testing.T) {
+	tr := New()
+	tr.maxOpen = 10
+	for v := range uint64(1000) {
+		join(tr, pageview(v+1, noon, "/"))
+		if tr.Len() > 20 {
+			t.Fatalf("%d visits are open, want at most 20", tr.Len())
+		}
+	}
+	if row := join(tr, pageview(995, noon+1, "/")); row.VisitStart != noon {
+		t.Error("a visit that was just touched was forgotten")
+	}
+}
+
+// reference says the same in the plainest way: it keeps everything for ever.
+type reference struct {
+	visits map[[3]uint64]*referenceVisit
+}
+
+type referenceVisit struct {
+	first event.Event
+	last  int64
+	count int
+}
+
+func (r *reference) join(e event.Event) event.Row {
+	row := event.Row{Event: e, VisitStart: e.Time}
+	if e.Visitor == 0 {
+		return row
+	}
+	k := [3]uint64{uint64(e.SiteID), uint64(e.Day), e.Visitor}
+	v := r.visits[k]
+	if v == nil || e.Time-v.last > 1800 {
+		v = &referenceVisit{first: e, last: e.Time}
+		r.visits[k] = v
+	}
+	v.last = max(v.last, e.Time)
+	f := &v.first
+	row.VisitStart, row.Seq, row.EntryHost, row.EntryPage = f.Time, uint16(min(v.count, 65_535)), f.Hostname, f.Path
+	row.Source, row.Channel, row.Referrer, row.ClickID = f.Source, f.Channel, f.Referrer, f.ClickID
+	row.UTMSource, row.UTMMedium, row.UTMCampaign, row.UTMContent, row.UTMTerm = f.UTMSource, f.UTMMedium, f.UTMCampaign, f.UTMContent, f.UTMTerm
+	v.count++
+	return row
+}
+
+// traffic returns events of a few sites and visitors over some days, up to a minute out of order, with many gaps near thirty minutes.
+func traffic(rng *rand.Rand, n int) []event.Event {
+	now := int64(noon)
+	var all []event.Event
+	for range n {
+		switch rng.IntN(20) {
+		case 0:
+			now += 1795 + rng.Int64N(10)
+		case 1:
+			now += rng.Int64N(3 * 3600)
+		default:
+			now += rng.Int64N(120)
+		}
+		at := now - rng.Int64N(60)*rng.Int64N(2)
+		s := func() string { return strconv.Itoa(rng.IntN(50)) }
+		all = append(all, event.Event{
+			SiteID: 1 + rng.Uint32N(2), Day: event.Day((at + 7200*rng.Int64N(2)) / 86_400), Time: at, Visitor: rng.Uint64N(6), Kind: event.Kind(rng.IntN(3)),
+			Hostname: s(), Path: "/" + s(), Source: s(), Channel: s(), Referrer: s(), ClickID: s(),
+			UTMSource: s(), UTMMedium: s(), UTMCampaign: s(), UTMContent: s(), UTMTerm: s(), Country: s(),
+		})
+	}
+	return all
+}
+
+func TestTracker_agreesWithTheReference(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		tr, ref := New(), &reference{visits: map[[3]uint64]*referenceVisit{}}
+		starts := map[[4]uint64]int{} // rows per visit
+		for i, e := range traffic(rng, 1500) {
+			if rng.IntN(50) == 0 {
+				tr = reload(t, tr)
+			}
+			want, got := ref.join(e), join(tr, e)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("seed %d, event %d (-want +got):\n%s", seed, i, diff)
+			}
+			k := [4]uint64{uint64(e.SiteID), uint64(e.Day), e.Visitor, uint64(got.VisitStart)}
+			if e.Visitor != 0 {
+				if starts[k] != int(got.Seq) {
+					t.Fatalf("seed %d, event %d: a visit_start is used twice", seed, i)
+				}
+				starts[k]++
+			}
+		}
+	}
+}
+
+func TestJoin_allocations(t *testing.T) {
+	tr := New()
+	e := pageview(1, noon, "/")
+	var row event.Row
+	tr.Join(&e, &row)
+	if n := testing.AllocsPerRun(100, func() { tr.Join(&e, &row) }); n != 0 {
+		t.Errorf("Join in an open visit allocates %v times, want 0", n)
+	}
+}
