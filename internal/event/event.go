@@ -64,7 +64,7 @@ type Event struct {
 
 // Row is an event joined to its visit: one row of the events table.
 type Row struct {
-	Event             // its acquisition fields are those of the visit's first event
+	Event             // its acquisition, place and client are those of the visit's first event
 	VisitStart int64  // seconds since 1970-01-01 UTC; unique per visitor
 	Seq        uint16 // position in the visit, from 0; stays at 65535 beyond it
 	EntryHost  string

@@ -6,8 +6,8 @@
 // order of a map. So the same events give the same rows after a crash. A visit lies in one site-local day and has one visitor: an event of
 // another day, or one more than Idle after the visit's last event, begins a new one. VisitStart is unique for a visitor and day, because a later visit
 // starts later; that holds as long as events come at most 40 minutes behind the newest one seen. An event that is older than the visitor's
-// last one, by however much, joins the visit that is open. The acquisition fields and the entry of a visit are those of its first event, whatever
-// its kind. No state ties two days or two sites of a visitor together.
+// last one, by however much, joins the visit that is open. The attributes of a visit (acquisition, entry, place and client) are those of its first
+// event, whatever its kind, so that a visit has one browser and one country although hints and databases change. No state ties two days or two sites of a visitor together.
 //
 // It computes no totals and no durations, and it does not know where a day begins: Event.Day says it.
 package visit
@@ -40,7 +40,7 @@ type visit struct {
 	start int64  // time of the first event
 	last  int64  // greatest time of its events
 	next  uint16 // Seq of the next event
-	facts string // acquisition and entry, packed; see facts.go
+	facts string // attributes, packed; see facts.go
 }
 
 // Tracker holds the open visits. It is for one goroutine.

@@ -71,22 +71,26 @@ func TestJoin_aVisitBelongsToOneSiteDayAndVisitor(t *testing.T) {
 	f(func(e *event.Event) { e.Time += 5 }, noon) // The others did not touch it.
 }
 
-func TestJoin_entryAndAcquisitionAreOfTheFirstEventOfAnyKind(t *testing.T) {
+func TestJoin_attributesAreOfTheFirstEventOfAnyKind(t *testing.T) {
 	tr := New()
 	first := event.Event{
 		SiteID: 1, Day: 20_000, Time: noon, Visitor: 1, Kind: event.Engagement, Name: "engagement", Hostname: "shop.test", Path: "/read",
 		Source: "s", Channel: "c", Referrer: "r", ClickID: "i", UTMSource: "us", UTMMedium: "um", UTMCampaign: "uc", UTMContent: "un", UTMTerm: "ut",
-		Country: "DE", Screen: "Small", Scroll: 50, EngagedMS: 10,
+		Country: "DE", Region: "DE-BE", City: 2950159, Browser: "Brave", BrowserVersion: "140", OS: "Windows", OSVersion: "11",
+		Device: "Desktop", Screen: "Small", Language: "de", Scroll: 50, EngagedMS: 10,
 	}
 	want := event.Row{Event: first, VisitStart: noon, EntryHost: "shop.test", EntryPage: "/read"}
 	if diff := cmp.Diff(want, join(tr, first)); diff != "" {
 		t.Error(diff)
 	}
 	second := pageview(1, noon+1, "/b")
-	second.Country, second.UTMTerm, second.Channel = "FR", "other", "other"
+	second.Country, second.UTMTerm, second.Channel, second.Browser, second.City = "FR", "other", "other", "Chrome", 1
 	want = event.Row{Event: second, VisitStart: noon, Seq: 1, EntryHost: "shop.test", EntryPage: "/read"}
 	want.Source, want.Channel, want.Referrer, want.ClickID = "s", "c", "r", "i"
 	want.UTMSource, want.UTMMedium, want.UTMCampaign, want.UTMContent, want.UTMTerm = "us", "um", "uc", "un", "ut"
+	want.Country, want.Region, want.City = "DE", "DE-BE", 2950159
+	want.Browser, want.BrowserVersion, want.OS, want.OSVersion = "Brave", "140", "Windows", "11"
+	want.Device, want.Screen, want.Language = "Desktop", "Small", "de"
 	if diff := cmp.Diff(want, join(tr, second)); diff != "" {
 		t.Error(diff)
 	}
@@ -235,6 +239,8 @@ func (r *reference) join(e event.Event) event.Row {
 	row.VisitStart, row.Seq, row.EntryHost, row.EntryPage = f.Time, uint16(min(v.count, 65_535)), f.Hostname, f.Path
 	row.Source, row.Channel, row.Referrer, row.ClickID = f.Source, f.Channel, f.Referrer, f.ClickID
 	row.UTMSource, row.UTMMedium, row.UTMCampaign, row.UTMContent, row.UTMTerm = f.UTMSource, f.UTMMedium, f.UTMCampaign, f.UTMContent, f.UTMTerm
+	row.Country, row.Region, row.City, row.Language, row.Screen = f.Country, f.Region, f.City, f.Language, f.Screen
+	row.Browser, row.BrowserVersion, row.OS, row.OSVersion, row.Device = f.Browser, f.BrowserVersion, f.OS, f.OSVersion, f.Device
 	v.count++
 	return row
 }
@@ -257,7 +263,8 @@ func traffic(rng *rand.Rand, n int) []event.Event {
 		all = append(all, event.Event{
 			SiteID: 1 + rng.Uint32N(2), Day: event.Day((at + 7200*rng.Int64N(2)) / 86_400), Time: at, Visitor: rng.Uint64N(6), Kind: event.Kind(rng.IntN(3)),
 			Hostname: s(), Path: "/" + s(), Source: s(), Channel: s(), Referrer: s(), ClickID: s(),
-			UTMSource: s(), UTMMedium: s(), UTMCampaign: s(), UTMContent: s(), UTMTerm: s(), Country: s(),
+			UTMSource: s(), UTMMedium: s(), UTMCampaign: s(), UTMContent: s(), UTMTerm: s(), Country: s(), Region: s(), City: rng.Uint32(),
+			Browser: s(), BrowserVersion: s(), OS: s(), OSVersion: s(), Device: s(), Screen: s(), Language: s(),
 		})
 	}
 	return all
