@@ -62,8 +62,8 @@ func NewSocket(sites Sites, retentionDays int, now func() time.Time, log *slog.L
 	s := &Socket{sites: sites, retentionDays: retentionDays, now: now, log: log, mux: http.NewServeMux()}
 	s.mux.HandleFunc("GET /sites", s.list)
 	s.mux.HandleFunc("POST /sites", s.add)
-	s.mux.HandleFunc("PATCH /sites/{domain}", s.set)
-	s.mux.HandleFunc("DELETE /sites/{domain}", s.remove)
+	s.mux.HandleFunc("PATCH /sites", s.set)
+	s.mux.HandleFunc("DELETE /sites", s.remove)
 	return s
 }
 
@@ -95,12 +95,12 @@ func (s *Socket) set(w http.ResponseWriter, r *http.Request) {
 	if !s.read(w, r, &change) {
 		return
 	}
-	one, err := s.sites.Set(r.Context(), r.PathValue("domain"), change)
+	one, err := s.sites.Set(r.Context(), r.URL.Query().Get("domain"), change)
 	s.site(w, http.StatusOK, one, err)
 }
 
 func (s *Socket) remove(w http.ResponseWriter, r *http.Request) {
-	one, err := s.sites.Remove(r.Context(), r.PathValue("domain"))
+	one, err := s.sites.Remove(r.Context(), r.URL.Query().Get("domain"))
 	s.site(w, http.StatusOK, one, err)
 }
 

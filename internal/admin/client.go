@@ -83,14 +83,14 @@ func (c *Client) AddSite(ctx context.Context, in AddSite) (SiteInfo, error) {
 // SetSite changes a site.
 func (c *Client) SetSite(ctx context.Context, domain string, change site.Change) (SiteInfo, error) {
 	var info SiteInfo
-	err := c.call(ctx, http.MethodPatch, "/sites/"+url.PathEscape(domain), change, &info)
+	err := c.call(ctx, http.MethodPatch, "/sites?domain="+url.QueryEscape(domain), change, &info)
 	return info, err
 }
 
 // RemoveSite forgets a site and deletes its events.
 func (c *Client) RemoveSite(ctx context.Context, domain string) (SiteInfo, error) {
 	var info SiteInfo
-	err := c.call(ctx, http.MethodDelete, "/sites/"+url.PathEscape(domain), nil, &info)
+	err := c.call(ctx, http.MethodDelete, "/sites?domain="+url.QueryEscape(domain), nil, &info)
 	return info, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -82,7 +83,7 @@ func createDatabase(ctx context.Context, options *clickhouse.Options) error {
 func optionsOf(cfg Config) (*clickhouse.Options, error) {
 	options := &clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{"embedded:8123"}}
 	if cfg.Transport == nil {
-		parsed, err := clickhouse.ParseDSN(cfg.DSN)
+		parsed, err := clickhouse.ParseDSN(withTLS(cfg.DSN))
 		if err != nil {
 			// The driver's text repeats the DSN, which holds a password.
 			return nil, fault.Invalidf("clickhouse.dsn", "is not a ClickHouse DSN")
@@ -98,6 +99,18 @@ func optionsOf(cfg Config) (*clickhouse.Options, error) {
 	options.MaxIdleConns = options.MaxOpenConns
 	options.ConnMaxLifetime = time.Hour
 	return options, nil
+}
+
+// withTLS says in an https:// DSN what the driver wants to be told besides.
+func withTLS(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme != "https" || u.Query().Has("secure") {
+		return dsn
+	}
+	values := u.Query()
+	values.Set("secure", "true")
+	u.RawQuery = values.Encode()
+	return u.String()
 }
 
 // Ping fails with Unavailable where the database does not answer.
@@ -131,7 +144,7 @@ func up(ctx context.Context, db *sql.DB, files fs.FS) error {
 }
 
 // Select asks one question and calls each for every row of the answer. It fails with Unavailable where the question took more time or
-// memory than its own SETTINGS allow.
+// memory than its own SETTINGS allow. params are in ClickHouse's escaped text form, as query writes them.
 func (s *Store) Select(ctx context.Context, query string, params map[string]string, each func(scan func(dest ...any) error) error) error {
 	rows, err := s.conn.Query(clickhouse.Context(ctx, clickhouse.WithParameters(params)), query)
 	if err != nil {

@@ -1,0 +1,231 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/daysalt/daysalt/internal/admin"
+	"github.com/daysalt/daysalt/internal/fault"
+	"github.com/daysalt/daysalt/internal/settings"
+	"github.com/daysalt/daysalt/internal/site"
+)
+
+// noon is the only moment; in Auckland it is the next day already.
+func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
+
+// broken is a registry on which every change fails.
+type broken struct {
+	*site.Registry
+	err error
+}
+
+func (b broken) Add(context.Context, string, string, int) (*site.Site, error) { return nil, b.err }
+
+func (b broken) Set(context.Context, string, site.Change) (*site.Site, error) { return nil, b.err }
+
+func (b broken) Remove(context.Context, string) (*site.Site, error) { return nil, b.err }
+
+func newRegistry(t *testing.T) *site.Registry {
+	t.Helper()
+	db, err := settings.Open(t.Context(), filepath.Join(t.TempDir(), "settings.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	registry, err := site.NewRegistry(t.Context(), db, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return registry
+}
+
+func newSocket(sites admin.Sites) *admin.Socket {
+	return admin.NewSocket(sites, 90, noon, slog.New(slog.DiscardHandler))
+}
+
+// dial serves a handler on a socket and returns a client of it.
+func dial(t *testing.T, h http.Handler) *admin.Client {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: h, ReadHeaderTimeout: time.Second}}
+	server.Start()
+	t.Cleanup(server.Close)
+	c, err := admin.Dial(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Every command, in this process and over a socket.
+func TestCommands(t *testing.T) {
+	f := func(c *admin.Client) {
+		t.Helper()
+		expect := func(got any, err error, want any) {
+			t.Helper()
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%v: %s", err, diff)
+			}
+		}
+		shop := admin.SiteInfo{Domain: "shop.example", Timezone: "Europe/Berlin", RetentionDays: 90, Created: noon()}
+		blog := admin.SiteInfo{Domain: "xn--blg-tna.example", Timezone: "UTC", RetentionDays: 30, Created: noon()}
+		ctx := t.Context()
+
+		infos, err := c.Sites(ctx)
+		expect(infos, err, []admin.SiteInfo{})
+		info, err := c.AddSite(ctx, admin.AddSite{Domain: "www.Shop.example", Timezone: "Europe/Berlin"})
+		expect(info, err, shop)
+		info, err = c.AddSite(ctx, admin.AddSite{Domain: "blög.example", Timezone: "UTC", RetentionDays: 30})
+		expect(info, err, blog)
+		infos, err = c.Sites(ctx)
+		expect(infos, err, []admin.SiteInfo{shop, blog})
+
+		zone, days := "Pacific/Auckland", 365
+		shop.RetentionDays = days
+		info, err = c.SetSite(ctx, "shop.example", site.Change{RetentionDays: &days})
+		expect(info, err, shop)
+		shop.NextTimezone, shop.NextFrom = zone, time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)
+		info, err = c.SetSite(ctx, "www.shop.example", site.Change{Timezone: &zone})
+		expect(info, err, shop)
+
+		info, err = c.RemoveSite(ctx, "xn--blg-tna.example")
+		expect(info, err, blog)
+		infos, err = c.Sites(ctx)
+		expect(infos, err, []admin.SiteInfo{shop})
+	}
+	f(admin.Local(newSocket(newRegistry(t))))
+	f(dial(t, newSocket(newRegistry(t))))
+}
+
+// A fault comes out of the socket as it went in; any other error keeps its text, because the asker owns the server.
+func TestErrors(t *testing.T) {
+	f := func(err error, want *fault.Error) {
+		t.Helper()
+		socket := newSocket(broken{newRegistry(t), err})
+		for name, c := range map[string]*admin.Client{"local": admin.Local(socket), "dialled": dial(t, socket)} {
+			days := 1
+			_, add := c.AddSite(t.Context(), admin.AddSite{})
+			_, set := c.SetSite(t.Context(), "a.example", site.Change{RetentionDays: &days})
+			_, remove := c.RemoveSite(t.Context(), "a.example")
+			for command, err := range map[string]error{"add": add, "set": set, "remove": remove} {
+				got, ok := errors.AsType[*fault.Error](err)
+				if !ok || *got != *want {
+					t.Errorf("%s, %s: %#v, want %#v", name, command, err, want)
+				}
+			}
+		}
+	}
+	for kind := fault.Internal; kind <= fault.Unavailable; kind++ {
+		f(&fault.Error{Kind: kind, Field: "domain", Message: "is wrong"}, &fault.Error{Kind: kind, Field: "domain", Message: "is wrong"})
+	}
+	f(fault.Unavailablef(errors.New("cause"), "not now"), &fault.Error{Kind: fault.Unavailable, Message: "not now"})
+	f(fmt.Errorf("cannot add the site: %w", fault.Conflictf("domain", "is taken")), &fault.Error{Kind: fault.Conflict, Field: "domain", Message: "is taken"})
+	f(errors.New("disk full"), &fault.Error{Kind: fault.Internal, Message: "disk full"})
+}
+
+// Names that are no domains reach the registry as they are: none of them is another command.
+func TestOddDomains(t *testing.T) {
+	registry := newRegistry(t)
+	if _, err := registry.Add(t.Context(), "kept.example", "UTC", 30); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, newSocket(registry))
+	zone := "UTC"
+	for _, domain := range []string{"", ".", "..", "/", "../sites", "a/b", "%2e", "a?domain=kept.example", "a&domain=kept.example", "a#b", "a b", "\x00", "ü"} {
+		_, remove := c.RemoveSite(t.Context(), domain)
+		_, set := c.SetSite(t.Context(), domain, site.Change{Timezone: &zone})
+		for _, err := range []error{remove, set} {
+			if got, ok := errors.AsType[*fault.Error](err); !ok || got.Kind != fault.NotFound || got.Field != "domain" {
+				t.Errorf("%q: %v", domain, err)
+			}
+		}
+	}
+	if len(registry.All()) != 1 {
+		t.Error("a site is gone")
+	}
+}
+
+func TestSocket_badRequests(t *testing.T) {
+	socket := newSocket(newRegistry(t))
+	f := func(method, target, body string, status int, want string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		socket.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+		if w.Code != status || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s %s %.40q: %d %s", method, target, body, w.Code, w.Body)
+		}
+	}
+	f("POST", "/sites", "", 400, `"field":"request"`)
+	f("POST", "/sites", "no JSON", 400, `"field":"request"`)
+	f("POST", "/sites", `{"domain":7}`, 400, `"field":"request"`)
+	f("POST", "/sites", `{"domain":"a.example","timezone":"UTC","colour":"red"}`, 400, `"field":"request"`)
+	f("POST", "/sites", `{"domain":"`+strings.Repeat("a", 1<<16)+`"}`, 400, `"field":"request"`)
+	f("PATCH", "/sites?domain=a.example", `{"timezone":7}`, 400, `"field":"request"`)
+	f("PATCH", "/sites?domain=a.example", `{"timezone":"UTC"}`, 400, `"field":"domain"`)
+	f("PUT", "/sites", "{}", 405, "")
+	f("GET", "/nothing", "", 404, "")
+}
+
+// A socket that nobody serves, and a server that is none of ours.
+func TestDial_fails(t *testing.T) {
+	if _, err := admin.Dial(t.Context(), filepath.Join(t.TempDir(), "s")); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("no socket: %v", err)
+	}
+	c := dial(t, http.NotFoundHandler())
+	if _, err := c.Sites(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("another server: %v", err)
+	}
+	c = dial(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	if _, err := c.Sites(t.Context()); err == nil {
+		t.Error("an answer that is none was taken")
+	}
+	c = dial(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	if _, err := c.Sites(t.Context()); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("a server that dies: %v", err)
+	}
+}
+
+// health answers what it was told to.
+type health struct{ err error }
+
+func (h health) Ready(context.Context) error { return h.err }
+
+func TestListener(t *testing.T) {
+	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the metrics") })
+	f := func(ready error, method, path string, status int, want string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		admin.NewListener(metrics, health{ready}).ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
+		if w.Code != status || !strings.Contains(w.Body.String(), want) || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%s %s: %d %.200s", method, path, w.Code, w.Body)
+		}
+	}
+	down := errors.New("secret cause")
+	f(nil, "GET", "/metrics", 200, "the metrics")
+	f(nil, "GET", "/healthz", 200, "ok")
+	f(down, "GET", "/healthz", 200, "ok")
+	f(nil, "GET", "/readyz", 200, "ok")
+	f(down, "GET", "/readyz", 503, "not ready")
+	f(nil, "GET", "/debug/pprof/", 200, "goroutine")
+	f(nil, "GET", "/debug/pprof/cmdline", 200, "")
+	f(nil, "GET", "/", 404, "")
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/symbol"} {
+		f(nil, "POST", path, 405, "")
+	}
+}

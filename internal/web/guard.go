@@ -1,0 +1,97 @@
+package web
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// refuseAmbiguous refuses what a proxy before us could have read in another way than fasthttp does: two bodies in one request, several
+// Hosts or none. The connection is closed, so that whatever follows on it is not read as a request.
+func refuseAmbiguous(c *fiber.Ctx) error {
+	var hosts, lengths, encodings int
+	for raw := c.Request().Header.RawHeaders(); len(raw) > 0; {
+		var line []byte
+		line, raw, _ = bytes.Cut(raw, []byte("\n"))
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		switch len(name) { // only names of these lengths are compared
+		case len("Host"):
+			hosts += one(bytes.EqualFold(name, []byte("Host")))
+		case len("Content-Length"):
+			lengths += one(bytes.EqualFold(name, []byte("Content-Length")))
+		case len("Transfer-Encoding"):
+			encodings += one(bytes.EqualFold(name, []byte("Transfer-Encoding")))
+		}
+	}
+	if hosts != 1 || lengths > 1 || encodings > 1 || lengths+encodings > 1 {
+		c.Context().SetConnectionClose()
+		return fiber.ErrBadRequest
+	}
+	return c.Next()
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// onlyThisMachine guards what has no accounts yet: the peer and the Host must be this machine, which a page on another host that resolves to
+// 127.0.0.1 is not, and a proxy on this machine must not have passed the request on.
+func onlyThisMachine(c *fiber.Ctx) error {
+	header := &c.Request().Header
+	forwarded := len(header.Peek(fiber.HeaderXForwardedFor))+len(header.Peek(fiber.HeaderForwarded))+len(header.Peek("X-Real-Ip"))+len(header.Peek(fiber.HeaderVia)) > 0
+	if forwarded || !peer(c).IsLoopback() || !isLoopbackHost(string(header.Host())) {
+		return fiber.NewError(fiber.StatusForbidden, "the dashboard answers only on this machine, at http://127.0.0.1, until there are accounts")
+	}
+	if from := header.Peek("Sec-Fetch-Site"); strings.HasPrefix(c.Path(), "/api/") && len(from) > 0 && string(from) != "same-origin" && string(from) != "none" {
+		return fiber.NewError(fiber.StatusForbidden, "another site may not ask")
+	}
+	return c.Next()
+}
+
+// peer returns the address at the other end of the connection. Headers are not believed.
+func peer(c *fiber.Ctx) netip.Addr {
+	a, ok := c.Context().RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// isLoopbackHost says whether a Host header names this machine.
+func isLoopbackHost(host string) bool {
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false
+	}
+	name = strings.ToLower(name)
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// panicPlace returns the file and line that panicked, without any value.
+func panicPlace() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.Contains(frame.Function, "daysalt/internal") {
+			return frame.Function + ":" + strconv.Itoa(frame.Line)
+		}
+		if !more {
+			return "unknown"
+		}
+	}
+}
