@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daysalt/daysalt/internal/admin"
+	"github.com/daysalt/daysalt/internal/app"
+	"github.com/daysalt/daysalt/internal/fault"
+	"github.com/daysalt/daysalt/internal/site"
+)
+
+// withServer gives do a client of the server that holds the data directory, or of one that it starts in this process where none does.
+func withServer(cmd *cobra.Command, do func(c *admin.Client) error) error {
+	cfg, log, err := load(cmd)
+	if err != nil {
+		return err
+	}
+	if client, err := admin.Dial(cmd.Context(), filepath.Join(cfg.Data.Dir, app.SocketName)); err == nil {
+		return do(client)
+	}
+	cfg.Web.Demo = false // a command must not make the demo site
+	own, err := app.New(cmd.Context(), cfg, version, log)
+	if err != nil {
+		return err
+	}
+	return own.Do(do)
+}
+
+func newSite() *cobra.Command {
+	cmd := &cobra.Command{Use: "site", Short: "Add, list, change and remove sites", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return usageError{fmt.Errorf("name a command; %q lists them", cmd.CommandPath()+" --help")}
+	}}
+	cmd.AddCommand(newSiteAdd(), newSiteList(), newSiteSet(), newSiteRemove())
+	return cmd
+}
+
+func newSiteAdd() *cobra.Command {
+	var in admin.AddSite
+	cmd := &cobra.Command{Use: "add DOMAIN", Short: "Measure a site", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		in.Domain = args[0]
+		if cmd.Flags().Changed("retention-days") && in.RetentionDays == 0 { // on the socket, 0 asks for the default
+			return fault.Invalidf("retention_days", "is 0, and must be between 1 and 3650")
+		}
+		return withServer(cmd, func(c *admin.Client) error {
+			info, err := c.AddSite(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			return show(cmd, info, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is measured. Put this into every page, with your server's address:\n\n", info.Domain)
+				fmt.Fprintf(w, "  <script defer src=\"https://YOUR-SERVER/js/d.js\" data-domain=%q></script>\n\n", info.Domain)
+			})
+		})
+	}}
+	cmd.Flags().StringVar(&in.Timezone, "timezone", "UTC", "time zone in which the site's day begins, such as Europe/Berlin")
+	cmd.Flags().IntVar(&in.RetentionDays, "retention-days", 0, "days after which its events are deleted (default: retention.event_days)")
+	return cmd
+}
+
+func newSiteList() *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List the sites", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return withServer(cmd, func(c *admin.Client) error {
+			infos, err := c.Sites(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return show(cmd, infos, func(w io.Writer) {
+				table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+				fmt.Fprintln(table, "DOMAIN\tTIME ZONE\tRETENTION\tSINCE")
+				for _, i := range infos {
+					fmt.Fprintf(table, "%s\t%s\t%d days\t%s\n", i.Domain, zoneText(i), i.RetentionDays, i.Created.Format(time.DateOnly))
+				}
+				_ = table.Flush() // writes to w, as everything above
+			})
+		})
+	}}
+}
+
+func zoneText(i admin.SiteInfo) string {
+	if i.NextTimezone == "" {
+		return i.Timezone
+	}
+	return fmt.Sprintf("%s (%s from %s)", i.Timezone, i.NextTimezone, i.NextFrom.Format(time.RFC3339))
+}
+
+func newSiteSet() *cobra.Command {
+	var zone string
+	var days int
+	cmd := &cobra.Command{Use: "set DOMAIN", Short: "Change a site", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		var change site.Change
+		if cmd.Flags().Changed("timezone") {
+			change.Timezone = &zone
+		}
+		if cmd.Flags().Changed("retention-days") {
+			change.RetentionDays = &days
+		}
+		return withServer(cmd, func(c *admin.Client) error {
+			info, err := c.SetSite(cmd.Context(), args[0], change)
+			if err != nil {
+				return err
+			}
+			return show(cmd, info, func(w io.Writer) {
+				fmt.Fprintf(w, "%s: time zone %s, new events are kept for %d days\n", info.Domain, zoneText(info), info.RetentionDays)
+			})
+		})
+	}}
+	cmd.Flags().StringVar(&zone, "timezone", "", "new time zone; it begins at the later of the two zones' next midnights")
+	cmd.Flags().IntVar(&days, "retention-days", 0, "days after which new events are deleted")
+	return cmd
+}
+
+func newSiteRemove() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{Use: "rm DOMAIN", Short: "Forget a site and delete its events", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		if !yes {
+			return usageError{fmt.Errorf("this deletes all events of %s; say --yes if you mean it", args[0])}
+		}
+		return withServer(cmd, func(c *admin.Client) error {
+			info, err := c.RemoveSite(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return show(cmd, info, func(w io.Writer) { fmt.Fprintf(w, "%s and its events are gone\n", info.Domain) })
+		})
+	}}
+	cmd.Flags().BoolVar(&yes, "yes", false, "really delete")
+	return cmd
+}

@@ -1,0 +1,55 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics returns the handler of /metrics. Components count with atomics and know nothing of Prometheus; their counters are read when
+// somebody asks.
+func (a *App) metrics() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &lineCollector{app: a})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
+
+// lineCollector turns the parts' Stats into metrics.
+type lineCollector struct{ app *App }
+
+// Describe announces nothing in advance: the names are in Collect alone.
+func (*lineCollector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads every part's counters.
+func (c *lineCollector) Collect(out chan<- prometheus.Metric) {
+	counter := func(name, help string, value float64, labels ...string) {
+		out <- metric(prometheus.CounterValue, name, help, value, labels)
+	}
+	gauge := func(name, help string, value float64) { out <- metric(prometheus.GaugeValue, name, help, value, nil) }
+
+	in := c.app.ingest.Stats()
+	counter("daysalt_ingest_kept_total", "Events kept.", float64(in.Kept))
+	counter("daysalt_ingest_invalid_total", "Bodies refused with 400.", float64(in.Invalid))
+	for reason, n := range in.Dropped {
+		counter("daysalt_ingest_dropped_total", "Events dropped, by reason.", float64(n), "reason", reason)
+	}
+
+	j := c.app.journal.Stats()
+	gauge("daysalt_journal_bytes", "Disk space the journal uses.", float64(j.Bytes))
+	gauge("daysalt_journal_segments", "Segment files of the journal.", float64(j.Segments))
+
+	s := c.app.ship.Stats()
+	counter("daysalt_ship_rows_total", "Events stored in ClickHouse.", float64(s.Rows))
+	counter("daysalt_ship_batches_total", "Batches stored in ClickHouse.", float64(s.Batches))
+}
+
+// metric makes one value; labels are pairs of name and value.
+func metric(kind prometheus.ValueType, name, help string, value float64, labels []string) prometheus.Metric {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
+	}
+	return prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
+}

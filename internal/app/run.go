@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/daysalt/daysalt/internal/admin"
+	"github.com/daysalt/daysalt/internal/fault"
+)
+
+// stopFor bounds how long requests under way may take once the server stops.
+const stopFor = 10 * time.Second
+
+// Run serves until ctx ends, then stops in order: no new requests, the journal's events stored, everything closed. ready is called once
+// with the public listener's address when requests are taken.
+func (a *App) Run(ctx context.Context, ready func(public net.Addr)) error {
+	return a.shipping(func() error { return a.serve(ctx, ready) })
+}
+
+// Do runs the line without listeners, for a command on a data directory that no server holds, and closes everything when do returns.
+func (a *App) Do(do func(c *admin.Client) error) error {
+	return a.shipping(func() error { return do(a.Client()) })
+}
+
+// shipping runs the journal's reader around work, and closes everything afterwards. The reader stops last: it stores what work kept.
+func (a *App) shipping(work func() error) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	shipped := make(chan error, 1)
+	go func() { shipped <- a.ship.Run(ctx) }()
+	err := work()
+	stop()
+	return errors.Join(err, <-shipped, a.Close())
+}
+
+// serve opens the listeners and answers until ctx ends or one of them fails.
+func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
+	var lc net.ListenConfig
+	public, err := lc.Listen(ctx, "tcp", a.cfg.Web.Listen)
+	if err != nil {
+		return fault.Invalidf("web.listen", "cannot listen on %s: %v", a.cfg.Web.Listen, err)
+	}
+	socket, err := a.listenSocket(ctx)
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	serveHTTP(ctx, group, socket, a.socket)
+	if a.cfg.Admin.Listen != "" {
+		operators, err := lc.Listen(ctx, "tcp", a.cfg.Admin.Listen)
+		if err != nil {
+			return errors.Join(fault.Invalidf("admin.listen", "cannot listen on %s: %v", a.cfg.Admin.Listen, err), public.Close(), socket.Close())
+		}
+		serveHTTP(ctx, group, operators, admin.NewListener(a.metrics(), a))
+	}
+	group.Go(func() error { return a.geo.Watch(ctx) })
+	group.Go(func() error { return a.web.Serve(public) })
+	group.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopFor)
+		defer cancel()
+		err := a.web.Shutdown(stop)
+		_ = public.Close() // Shutdown closes it only if Serve has begun; else Serve would never end
+		return err
+	})
+	if ready != nil {
+		ready(public.Addr())
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("cannot go on serving: %w", err)
+	}
+	return nil
+}
+
+// serveHTTP answers with net/http on a listener until ctx ends.
+func serveHTTP(ctx context.Context, group *errgroup.Group, l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
+	group.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopFor)
+		defer cancel()
+		return server.Shutdown(stop)
+	})
+}
+
+// listenSocket opens the admin socket for the owner alone. A socket file left behind by a killed server is no server: the lock on the
+// data directory says so.
+func (a *App) listenSocket(ctx context.Context) (net.Listener, error) {
+	path := filepath.Join(a.cfg.Data.Dir, SocketName)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot remove the old admin socket: %w", err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fault.Invalidf("data.dir", "cannot hold the admin socket (its path may be at most about 100 bytes long): %v", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot protect the admin socket: %w", err), l.Close())
+	}
+	return l, nil
+}
