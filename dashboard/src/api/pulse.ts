@@ -6,25 +6,22 @@ import type { Question } from './types.ts';
 
 /** An event is in answers within 2 s; with this it is on the screen within 5 s of the visit. */
 export const LIVE_MS = 3_000;
-export const CURRENT_VISITORS_MS = 15_000;
 
 /** Starts refreshing; the returned function stops it. */
 export function startPulse(client: QueryClient): () => void {
-  const beats = [
-    createBeat(LIVE_MS, () => refresh(client, isLiveQuery)),
-    createBeat(CURRENT_VISITORS_MS, () => refresh(client, (query) => query.queryKey[0] === 'now')),
-  ];
+  // One beat for both: "0 current visitors" above a visit of this minute would look like an error.
+  const beat = createBeat(LIVE_MS, () => refresh(client, isLiveQuery));
   const onVisibility = () => {
     const visible = document.visibilityState === 'visible';
-    for (const beat of beats) visible ? beat.start() : beat.stop();
+    visible ? beat.start() : beat.stop();
     if (visible)
       void client.refetchQueries({ type: 'active', stale: true }, { cancelRefetch: false });
   };
   document.addEventListener('visibilitychange', onVisibility);
-  if (document.visibilityState === 'visible') for (const beat of beats) beat.start();
+  if (document.visibilityState === 'visible') beat.start();
   return () => {
     document.removeEventListener('visibilitychange', onVisibility);
-    for (const beat of beats) beat.stop();
+    beat.stop();
   };
 }
 
@@ -34,7 +31,7 @@ function refresh(client: QueryClient, predicate: (query: Query) => boolean): Pro
 
 function isLiveQuery(query: Query): boolean {
   const [kind, question] = query.queryKey;
-  return kind === 'ask' && isLive(question as Question);
+  return kind === 'now' || (kind === 'ask' && isLive(question as Question));
 }
 
 /** A timer that waits for its work: a slow server is asked less often, never twice at once. */
