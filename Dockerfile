@@ -1,0 +1,36 @@
+# Three stages: what npm builds and brings, the binary, and a small image with both. libchdb needs glibc, so the last stage is Debian.
+FROM node:20-bookworm-slim AS web
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+COPY tracker/package.json tracker/
+COPY dashboard/package.json dashboard/
+COPY e2e/package.json e2e/
+RUN npm ci --no-audit --no-fund
+COPY tracker tracker
+COPY dashboard dashboard
+RUN npm run build -w tracker && npm run build -w dashboard
+COPY deploy/runtime deploy/runtime
+COPY .npmrc deploy/runtime/
+RUN npm ci --prefix deploy/runtime --no-audit --no-fund && mkdir /lib-daysalt && cp deploy/runtime/node_modules/@chdb/lib-*/libchdb.so /lib-daysalt/
+
+FROM golang:1.26-bookworm AS binary
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+COPY --from=web /src/tracker/dist tracker/dist
+COPY --from=web /src/dashboard/dist dashboard/dist
+RUN CGO_ENABLED=0 go build -trimpath -o /daysalt ./cmd/daysalt
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata && rm -rf /var/lib/apt/lists/* \
+  && useradd --system --uid 10001 --home-dir /var/lib/daysalt --create-home daysalt
+COPY --from=web /lib-daysalt/libchdb.so /usr/local/bin/libchdb.so
+COPY --from=binary /daysalt /usr/local/bin/daysalt
+USER daysalt
+VOLUME /var/lib/daysalt
+EXPOSE 8000
+# The operators' listener stays inside the container: it has no access control.
+ENV DAYSALT_DATA_DIR=/var/lib/daysalt
+ENTRYPOINT ["daysalt"]
+CMD ["serve"]
