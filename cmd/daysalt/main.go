@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // a site's zone must work on a machine without zone files
 
 	"github.com/daysalt/daysalt/internal/fault"
 )

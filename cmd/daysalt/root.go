@@ -71,15 +71,17 @@ func load(cmd *cobra.Command) (config.Config, *slog.Logger, error) {
 	if err != nil {
 		return config.Config{}, nil, err
 	}
-	level, err := cfg.Log.SlogLevel()
-	if err != nil {
-		return config.Config{}, nil, err
-	}
+	return cfg, newLogger(cmd.ErrOrStderr(), cfg.Log), nil
+}
+
+// newLogger writes what the settings ask for; they were checked.
+func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
+	level, _ := cfg.SlogLevel()
 	options := &slog.HandlerOptions{Level: level}
-	if cfg.Log.Format == "json" {
-		return cfg, slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), options)), nil
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
 	}
-	return cfg, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), options)), nil
+	return slog.New(slog.NewTextHandler(w, options))
 }
 
 // show prints a result: as JSON where --json is given, else by text.

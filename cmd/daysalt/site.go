@@ -11,6 +11,7 @@ import (
 
 	"github.com/daysalt/daysalt/internal/admin"
 	"github.com/daysalt/daysalt/internal/app"
+	"github.com/daysalt/daysalt/internal/config"
 	"github.com/daysalt/daysalt/internal/fault"
 	"github.com/daysalt/daysalt/internal/site"
 )
@@ -25,6 +26,9 @@ func withServer(cmd *cobra.Command, do func(c *admin.Client) error) error {
 		return do(client)
 	}
 	cfg.Web.Demo = false // a command must not make the demo site
+	if cfg.Log.Level == "info" {
+		log = newLogger(cmd.ErrOrStderr(), config.Log{Level: "warn", Format: cfg.Log.Format}) // that an engine was opened is not what was asked
+	}
 	own, err := app.New(cmd.Context(), cfg, version, log)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ package ingest
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -131,23 +132,29 @@ func (in *Ingester) Ingest(h *Hit) (Verdict, error) {
 		domains = pg.host
 	}
 	var v Verdict
-	filled := false
-	for domains != "" {
+	var keptBy [maxDomains]uint32 // a site that is named twice has the event once
+	for domains != "" && v.Kept+v.Dropped < maxDomains {
 		var domain string
 		domain, domains, _ = strings.Cut(domains, ",")
+		if strings.TrimSpace(domain) == "" {
+			continue
+		}
 		s, ok := in.sites.Lookup(domain)
 		if reason, drop := drop(h, w, client, ok); drop {
 			in.dropped[reason].Add(1)
 			v.Dropped++
 			continue
 		}
-		if !filled {
+		if slices.Contains(keptBy[:v.Kept], s.ID) {
+			continue
+		}
+		if v.Kept == 0 {
 			in.fill(w, h, pg, client)
-			filled = true
 		}
 		if err := in.keep(w, h, s); err != nil {
 			return v, err
 		}
+		keptBy[v.Kept] = s.ID
 		v.Kept++
 	}
 	return v, nil

@@ -154,11 +154,11 @@ func TestIngest_tracker(t *testing.T) {
 	}
 }
 
-// One body may name several sites: each has an event of its own, with its own day, retention and visitor.
+// One body may name several sites: each has one event, however often it is named, with its own day, retention and visitor.
 func TestIngest_severalSites(t *testing.T) {
 	var j frames
 	in, _ := newIngester(t, &j)
-	verdict, err := in.Ingest(hit(`{"n":"Order","u":"https://example.com/buy","d":" example.com , www.Shop.example.com,unknown.example","p":{"plan":"pro"}}`))
+	verdict, err := in.Ingest(hit(`{"n":"Order","u":"https://example.com/buy","d":", example.com , www.Shop.example.com,unknown.example,example.com,","p":{"plan":"pro"}}`))
 	if err != nil || verdict != (ingest.Verdict{Kept: 2, Dropped: 1}) {
 		t.Fatalf("%+v, %v", verdict, err)
 	}

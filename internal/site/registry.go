@@ -169,9 +169,12 @@ func (r *Registry) Reload(ctx context.Context) error {
 	return r.reload(ctx)
 }
 
+// get finds a site by what a person typed; Lookup takes what a browser sends, which is punycode already.
 func (r *Registry) get(domain string) (*Site, error) {
-	if s, ok := r.Lookup(domain); ok {
-		return s, nil
+	if ascii, err := ParseDomain(domain); err == nil {
+		if s, ok := r.Lookup(ascii); ok {
+			return s, nil
+		}
 	}
 	return nil, fault.NotFoundf("domain", "%s is not one of the sites", domain)
 }

@@ -105,6 +105,13 @@ func TestRegistry_international(t *testing.T) {
 	if err != nil || s.Domain != "xn--bcher-kva.example" {
 		t.Errorf("got %+v, %v", s, err)
 	}
+	days := 60
+	if s, err = r.Set(t.Context(), "bücher.example", site.Change{RetentionDays: &days}); err != nil || s.RetentionDays != 60 {
+		t.Errorf("Set by the name a person types: %+v, %v", s, err)
+	}
+	if _, err := r.Remove(t.Context(), "BÜCHER.example"); err != nil {
+		t.Errorf("Remove by the name a person types: %v", err)
+	}
 }
 
 // A new zone begins at the later of the two next midnights: no day of the site is cut in two.
