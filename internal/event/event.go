@@ -62,7 +62,8 @@ type Event struct {
 	RetentionDays uint16 // after how many days the row is deleted
 }
 
-// Row is an event joined to its visit: one row of the events table.
+// Row is an event joined to its visit: one row of the events table. Engagement that belongs to no visit stands alone: its VisitStart is its own
+// time, and its attributes are its own.
 type Row struct {
 	Event             // its acquisition, place and client are those of the visit's first event
 	VisitStart int64  // seconds since 1970-01-01 UTC; unique per visitor

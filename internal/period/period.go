@@ -83,9 +83,6 @@ type Range struct {
 // Days returns how many days the range has.
 func (r Range) Days() int { return int(r.To-r.From) + 1 }
 
-// Contains says whether a date is one of the range's.
-func (r Range) Contains(d Date) bool { return r.From <= d && d <= r.To }
-
 // String returns both dates, for logs and tests.
 func (r Range) String() string { return r.From.String() + ".." + r.To.String() }
 

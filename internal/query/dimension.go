@@ -27,7 +27,8 @@ const (
 	OSVersion      Dimension = "visit:os_version"
 	Device         Dimension = "visit:device"
 
-	Time      Dimension = "time" // hours, days, weeks or months, as suits the range
+	Time Dimension = "time" // hours, days, weeks or months, as suits the range
+	// TimeHour are hours of a site's day. They are told by the zone that the site has now, those of days before a change of its zone too.
 	TimeHour  Dimension = "time:hour"
 	TimeDay   Dimension = "time:day"
 	TimeWeek  Dimension = "time:week"

@@ -85,7 +85,7 @@ func parseValues(raw json.RawMessage, field string, f Filter) ([]string, error) 
 			}
 		default:
 			if f.Dimension == Country && !isCountry(s) {
-				return nil, fault.Invalidf(field+": values", "must be codes of two letters such as DE, or %s", notSet)
+				return nil, fault.Invalidf(field+": values", "must be codes of two capital letters such as DE, or %s", notSet)
 			}
 		}
 		texts = append(texts, s)
@@ -93,7 +93,8 @@ func parseValues(raw json.RawMessage, field string, f Filter) ([]string, error) 
 	return texts, nil
 }
 
+// isCountry says whether s is written as a country's code is stored. Another spelling would match nothing.
 func isCountry(s string) bool {
-	letter := func(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }
+	letter := func(b byte) bool { return 'A' <= b && b <= 'Z' }
 	return s == "" || s == notSet || len(s) == 2 && letter(s[0]) && letter(s[1])
 }

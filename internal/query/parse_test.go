@@ -156,8 +156,11 @@ func TestParseFilterInvalid(t *testing.T) {
 	f(`["is","event:page",["`+strings.Repeat("a", 2001)+`"]]`, "values: must have at most 2000 bytes")
 	f(`["is","event:page",["/"`+strings.Repeat(`,"/"`, 200)+`]]`, "values: must have at most 200 values")
 	f(`["contains","event:page",[""]]`, "values: must not be empty text")
-	f(`["is","visit:country",["DEU"]]`, "values: must be codes of two letters")
-	f(`["is","visit:country",["D1"]]`, "values: must be codes of two letters")
+	for _, operator := range []string{"is", "is_not"} {
+		for _, code := range []string{"DEU", "D1", "de", "De", "dE"} {
+			f(`["`+operator+`","visit:country",["FR","`+code+`"]]`, "values: must be codes of two capital letters such as DE, or (not set)")
+		}
+	}
 
 	body := with(`"filters":[["is","event:goal",["x"]]]`)
 	_, err := query.Parse([]byte(body))

@@ -155,9 +155,9 @@ func (c column) key(s source) string {
 	case period.Hour:
 		return "toUInt32(day) * 24 + " + map[source]string{
 			fromEvents: "toHour(ts, {zone:String})",
-			fromVisits: "toHour(visit_start, {zone:String})",
+			fromVisits: "toHour(started, {zone:String})",
 			// All zones' hours begin at a quarter.
-			fromTouched: "arrayJoin(arrayDistinct(arrayMap(t -> toHour(t, {zone:String}), timeSlots(visit_start, toUInt32(seconds), 900))))",
+			fromTouched: "arrayJoin(arrayDistinct(arrayMap(t -> toHour(t, {zone:String}), timeSlots(started, toUInt32(seconds), 900))))",
 		}[s]
 	case period.Week:
 		return "greatest(toMonday(day), {from:Date})"

@@ -86,7 +86,7 @@ func newService(t *testing.T, runner stats.Runner, now time.Time) *stats.Service
 	return s
 }
 
-// joiner is a plain assignment of visits: events must come in time order per visitor.
+// joiner is a plain assignment of visits. What it keeps of a visitor is the newest row, with the greatest time of the visit.
 type joiner map[joinKey]*event.Row
 
 type joinKey struct {
@@ -101,16 +101,22 @@ func (j joiner) join(r *event.Row) {
 		return
 	}
 	k := joinKey{r.SiteID, r.Day, r.Visitor}
-	if last := j[k]; last != nil && r.Time-last.Time <= 30*60 {
+	last := j[k]
+	open := last != nil && r.Time-last.Time <= 30*60
+	switch {
+	case open:
 		r.VisitStart, r.Seq = last.VisitStart, last.Seq+1
 		r.EntryHost, r.EntryPage = last.EntryHost, last.EntryPage
 		r.Source, r.Channel, r.Referrer = last.Source, last.Channel, last.Referrer
 		r.UTMSource, r.UTMMedium, r.UTMCampaign, r.UTMContent, r.UTMTerm = last.UTMSource, last.UTMMedium, last.UTMCampaign, last.UTMContent, last.UTMTerm
-	} else {
+	case r.Kind == event.Engagement: // in no visit
+		r.VisitStart = r.Time
+		return
+	default:
 		r.VisitStart, r.Seq, r.EntryHost, r.EntryPage = r.Time, 0, r.Hostname, r.Path
 	}
 	kept := *r
-	if last := j[k]; last != nil && last.VisitStart == r.VisitStart {
+	if open {
 		kept.Time = max(kept.Time, last.Time)
 	}
 	j[k] = &kept

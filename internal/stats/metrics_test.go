@@ -61,6 +61,7 @@ func (d *direct) Load(t *testing.T, lines []byte) {
 			SiteID: site.ID, Day: event.Day(period.DateOf(e.Time.In(site.Zone))), Time: e.Time.Unix(),
 			Kind: event.Custom, Name: e.N, Interactive: e.I == nil || *e.I,
 			Hostname: strings.TrimPrefix(page.Hostname(), "www."), Path: page.Path,
+			Source: page.Query().Get("utm_source"), UTMSource: page.Query().Get("utm_source"), UTMCampaign: page.Query().Get("utm_campaign"),
 			Scroll: event.NoScroll, EngagedMS: e.E, RetentionDays: 3650,
 		}}
 		switch e.N {

@@ -27,7 +27,8 @@ type random struct{ *rand.Rand }
 func (r random) pick(values ...string) string { return values[r.IntN(len(values))] }
 
 // traffic returns the events of some days of a site, with everything that is easy to get wrong: visits just under and over half an hour, up to
-// midnight and over a change of the clocks, events out of order, visits without a pageview, events without a visitor, expired rows.
+// midnight and over a change of the clocks, events out of order, visits without a pageview, engagement without a visit, events without a visitor,
+// expired rows.
 func (r random) traffic(site stats.Site, from, to period.Date) []event.Row {
 	var rows []event.Row
 	for range 120 {
@@ -36,12 +37,16 @@ func (r random) traffic(site stats.Site, from, to period.Date) []event.Row {
 			at = from.Start(site.Zone).AddDate(0, 0, r.IntN(int(to-from)+1)).Unix() - r.Int64N(1200) // about midnight
 		}
 		person := r.Uint64N(100) + 1
-		came := r.campaign()
+		var came event.Event
+		r.campaign(&came)
 		for range 1 + r.IntN(8) {
 			day := period.DateOf(time.Unix(at, 0).In(site.Zone))
 			e := came
 			e.SiteID, e.Time, e.Day = site.ID, at, event.Day(day)
 			r.happen(&e)
+			if e.Kind == event.Engagement {
+				r.campaign(&e) // Outside visits it has attributes of its own.
+			}
 			if e.Visitor = person*1000 + uint64(day)%1000; r.IntN(40) == 0 {
 				e.Visitor = 0
 			}
@@ -49,26 +54,25 @@ func (r random) traffic(site stats.Site, from, to period.Date) []event.Row {
 			if day >= from && day <= to {
 				rows = append(rows, event.Row{Event: e})
 			}
-			at += []int64{1799, 1800, 1801, r.Int64N(4000), r.Int64N(300), r.Int64N(300), r.Int64N(300)}[r.IntN(7)]
+			at += []int64{0, 1799, 1800, 1801, r.Int64N(4000), r.Int64N(300), r.Int64N(300), r.Int64N(300)}[r.IntN(8)]
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b event.Row) int { return cmp.Compare(a.Time, b.Time) })
 	visits := joiner{}
 	for i := range rows {
 		if i > 0 && r.IntN(10) == 0 && rows[i].Day == rows[i-1].Day {
-			rows[i].Time = max(rows[i].Time-2, rows[i].Time/900*900) // out of order
+			rows[i].Time -= r.Int64N(1200) // out of order
 		}
 		visits.join(&rows[i])
 	}
 	return rows
 }
 
-// campaign returns what is the same for all events of a visit because the first of them decides.
-func (r random) campaign() event.Event {
-	return event.Event{
-		Source: r.pick("", "Google", "Direct / None", "it's \\ \"odd\""), Channel: r.pick("Direct", "Organic Search"), Referrer: r.pick("", "example.org/x"),
-		UTMSource: r.pick("", "news"), UTMMedium: r.pick("", "mail", "(not set)"), UTMCampaign: r.pick("", "a", "A"), UTMContent: r.pick("", "c"), UTMTerm: r.pick("", "t"),
-	}
+// campaign fills in what is the same for all events of a visit because the first of them decides.
+func (r random) campaign(e *event.Event) {
+	e.Source, e.Channel, e.Referrer = r.pick("", "Google", "Direct / None", "it's \\ \"odd\""), r.pick("Direct", "Organic Search"), r.pick("", "example.org/x")
+	e.UTMSource, e.UTMMedium, e.UTMCampaign = r.pick("", "news"), r.pick("", "mail", "(not set)"), r.pick("", "a", "A")
+	e.UTMContent, e.UTMTerm = r.pick("", "c"), r.pick("", "t")
 }
 
 // device fills in what is the same for all events of a visitor because the visitor number is made of it, and what the site decides.

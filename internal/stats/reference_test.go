@@ -35,6 +35,7 @@ type visit struct {
 	events      []event.Row // without engagement
 	views       []event.Row
 	entry, exit event.Row // of views; zero without any
+	began       int64     // time of the earliest event, which may have come after another
 	seconds     int64
 	bounced     bool
 }
@@ -56,7 +57,7 @@ func answer(rows []event.Row, site stats.Site, now time.Time, q *query.Question)
 	}
 	for _, e := range rows {
 		day := period.Date(e.Day)
-		if e.SiteID == site.ID && r.n.Range.Contains(day) && day+period.Date(e.RetentionDays) > r.today {
+		if e.SiteID == site.ID && r.n.Range.From <= day && day <= r.n.Range.To && day+period.Date(e.RetentionDays) > r.today {
 			r.rows = append(r.rows, e)
 		}
 	}
@@ -93,7 +94,7 @@ func (r *reference) makeVisits() {
 		if len(v.views) > 0 {
 			v.entry, v.exit = v.views[0], v.views[len(v.views)-1]
 		}
-		v.seconds = last - first
+		v.began, v.seconds = first, last-first
 		v.bounced = len(v.views) < 2 && !interactive
 	}
 }
@@ -126,11 +127,11 @@ func (r *reference) countTouched() {
 		if !r.holds(v.events[0], v, nil) {
 			continue
 		}
-		for at := v.start; ; at = min(at+60, v.start+v.seconds) {
+		for at := v.began; ; at = min(at+60, v.began+v.seconds) {
 			g := r.group(v.events[0], v, at, event.Row{})
 			g.visitors[v.visitor] = true
 			g.visits[v.visitKey] = true
-			if at >= v.start+v.seconds {
+			if at >= v.began+v.seconds {
 				break
 			}
 		}
@@ -151,7 +152,7 @@ func (r *reference) countVisits() {
 		if !counts {
 			continue
 		}
-		g := r.group(v.events[0], v, v.start, v.entry)
+		g := r.group(v.events[0], v, v.began, v.entry)
 		g.wholes++
 		g.views += int64(len(v.views))
 		g.seconds += v.seconds

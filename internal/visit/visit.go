@@ -4,10 +4,15 @@
 //
 // Invariants. What a Tracker answers depends on the events it was given, in their order, and on nothing else: no clock, no random number, no
 // order of a map. So the same events give the same rows after a crash. A visit lies in one site-local day and has one visitor: an event of
-// another day, or one more than Idle after the visit's last event, begins a new one. VisitStart is unique for a visitor and day, because a later visit
-// starts later; that holds as long as events come at most 40 minutes behind the newest one seen. An event that is older than the visitor's
-// last one, by however much, joins the visit that is open. The attributes of a visit (acquisition, entry, place and client) are those of its first
-// event, whatever its kind, so that a visit has one browser and one country although hints and databases change. No state ties two days or two sites of a visitor together.
+// another day, or one more than Idle after the visit's last event, begins a new one, unless it is engagement. Engagement keeps an open visit going and
+// never opens one: a tab that is left after an hour is no second visit, and must not give one its source. VisitStart is unique for a visit of a
+// visitor and day, because a later visit starts later; that holds as long as events come at most 40 minutes behind the newest one seen. An event that
+// is older than the visitor's last one, by however much, joins the visit that is open. The attributes of a visit (acquisition, entry, place and client) are
+// those of its first event, so that a visit has one browser and one country although hints and databases change.
+// No state ties two days or two sites of a visitor together.
+//
+// Engagement that is in no visit is a row of its own, whose VisitStart is its time. A visit that begins in the same second has the same VisitStart,
+// and the same Seq 0, but not the same attributes: who puts a visit together from its rows must take its attributes from another kind of event.
 //
 // It computes no totals and no durations, and it does not know where a day begins: Event.Day says it.
 package visit
@@ -72,30 +77,30 @@ func (t *Tracker) Len() int { return len(t.young) + len(t.old) }
 
 // Join fills row with e and the visit it belongs to. e may be &row.Event.
 //
-// An event without a visitor (Visitor 0) is in no visit: its VisitStart is its time, its Seq 0, its entry empty and its acquisition its own.
+// An event in no visit, which is one without a visitor (Visitor 0) and engagement without an open visit, changes nothing that is remembered: its
+// VisitStart is its time, its Seq 0, its entry empty and the rest its own.
 func (t *Tracker) Join(e *event.Event, row *event.Row) {
 	if e != &row.Event {
 		row.Event = *e
 	}
 	e = &row.Event
 	t.advance(e.Time)
+	row.VisitStart, row.Seq, row.EntryHost, row.EntryPage = e.Time, 0, "", ""
 	if e.Visitor == 0 {
-		row.VisitStart, row.Seq, row.EntryHost, row.EntryPage = e.Time, 0, "", ""
 		return
 	}
 
 	k := key{e.SiteID, e.Day, e.Visitor}
-	v, open := t.young[k]
-	if !open {
-		if len(t.young) >= t.maxOpen {
-			t.turn()
-		}
-		if v, open = t.old[k]; open {
-			delete(t.old, k)
-		}
+	v, young := t.young[k]
+	known := young
+	if !known {
+		v, known = t.old[k]
 	}
 	// Unsigned, because the difference of two int64 may overflow.
-	if !open || e.Time > v.last && uint64(e.Time)-uint64(v.last) > Idle {
+	if !known || e.Time > v.last && uint64(e.Time)-uint64(v.last) > Idle {
+		if e.Kind == event.Engagement {
+			return
+		}
 		v = visit{start: e.Time, last: e.Time, facts: pack(row)}
 	}
 	v.last = max(v.last, e.Time)
@@ -103,6 +108,12 @@ func (t *Tracker) Join(e *event.Event, row *event.Row) {
 	unpack(v.facts, row)
 	if v.next < math.MaxUint16 {
 		v.next++
+	}
+	if !young {
+		delete(t.old, k)
+		if len(t.young) >= t.maxOpen {
+			t.turn()
+		}
 	}
 	t.young[k] = v
 }

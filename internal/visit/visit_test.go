@@ -71,10 +71,10 @@ func TestJoin_aVisitBelongsToOneSiteDayAndVisitor(t *testing.T) {
 	f(func(e *event.Event) { e.Time += 5 }, noon) // The others did not touch it.
 }
 
-func TestJoin_attributesAreOfTheFirstEventOfAnyKind(t *testing.T) {
+func TestJoin_attributesAreOfTheFirstEvent(t *testing.T) {
 	tr := New()
 	first := event.Event{
-		SiteID: 1, Day: 20_000, Time: noon, Visitor: 1, Kind: event.Engagement, Name: "engagement", Hostname: "shop.test", Path: "/read",
+		SiteID: 1, Day: 20_000, Time: noon, Visitor: 1, Kind: event.Custom, Name: "Signup", Hostname: "shop.test", Path: "/read",
 		Source: "s", Channel: "c", Referrer: "r", ClickID: "i", UTMSource: "us", UTMMedium: "um", UTMCampaign: "uc", UTMContent: "un", UTMTerm: "ut",
 		Country: "DE", Region: "DE-BE", City: 2950159, Browser: "Brave", BrowserVersion: "140", OS: "Windows", OSVersion: "11",
 		Device: "Desktop", Screen: "Small", Language: "de", Scroll: 50, EngagedMS: 10,
@@ -93,6 +93,63 @@ func TestJoin_attributesAreOfTheFirstEventOfAnyKind(t *testing.T) {
 	want.Device, want.Screen, want.Language = "Desktop", "Small", "de"
 	if diff := cmp.Diff(want, join(tr, second)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func engagement(visitor uint64, at int64, path string) event.Event {
+	e := pageview(visitor, at, path)
+	e.Kind, e.Name, e.EngagedMS = event.Engagement, "engagement", 5000
+	return e
+}
+
+func TestJoin_engagementOpensNoVisit(t *testing.T) {
+	tr := New()
+	// f joins an event and wants it in the visit that began at start with from, or in none.
+	f := func(e event.Event, start int64, seq uint16, from string) {
+		t.Helper()
+		row := event.Row{EntryHost: "of an older row", EntryPage: "of an older row", Seq: 7}
+		tr.Join(&e, &row)
+		want := event.Row{Event: e, VisitStart: start, Seq: seq}
+		if from != "" {
+			want.EntryHost, want.EntryPage, want.Source = "a.test", from, "from "+from
+		}
+		if diff := cmp.Diff(want, row); diff != "" {
+			t.Errorf("%s at %d (-want +got):\n%s", e.Name, e.Time-noon, diff)
+		}
+	}
+	f(engagement(1, noon-60, "/old"), noon-60, 0, "")
+	if tr.Len() != 0 {
+		t.Errorf("%d visits are open, want 0", tr.Len())
+	}
+	f(pageview(1, noon, "/"), noon, 0, "/")
+	f(engagement(1, noon+1800, "/"), noon, 1, "/")
+	f(engagement(1, noon+3600, "/"), noon, 2, "/") // Engagement keeps a visit going,
+	f(engagement(1, noon+5401, "/"), noon+5401, 0, "")
+	f(engagement(1, noon+5401, "/"), noon+5401, 0, "")
+	f(pageview(1, noon+5400, "/late"), noon, 3, "/") // but not once it has ended: this page came late, and in time for it.
+	f(engagement(1, noon+8000, "/"), noon+8000, 0, "")
+	f(pageview(1, noon+8000, "/new"), noon+8000, 0, "/new")
+	f(pageview(1, noon+8060, "/b"), noon+8000, 1, "/new")
+}
+
+func TestJoin_engagementOutsideVisitsForgetsNone(t *testing.T) {
+	tr := New()
+	tr.maxOpen = 2
+	join(tr, pageview(1, noon, "/"))
+	join(tr, pageview(2, noon, "/"))
+	join(tr, pageview(3, noon, "/")) // The others are in the old generation now.
+	before := tr.AppendState(nil)
+	for v := range uint64(100) {
+		join(tr, engagement(v+10, noon+1, "/"))
+	}
+	join(tr, engagement(1, noon+Idle+1, "/"))
+	fresh := New()
+	if err := fresh.Load(before); err != nil {
+		t.Fatal(err)
+	}
+	fresh.advance(noon + Idle + 1)
+	if diff := cmp.Diff(fresh.AppendState(nil), tr.AppendState(nil)); diff != "" || tr.Len() != 3 {
+		t.Errorf("%d visits, want the 3 of before:\n%s", tr.Len(), diff)
 	}
 }
 
@@ -210,6 +267,15 @@ func TestTracker_memoryIsBounded(t *testing.T) {
 	if row := join(tr, pageview(995, noon+1, "/")); row.VisitStart != noon {
 		t.Error("a visit that was just touched was forgotten")
 	}
+	// Being touched is what keeps a visit when there is no more room.
+	tr = New()
+	tr.maxOpen = 2
+	for v := range uint64(4) {
+		join(tr, pageview(v+1, noon, "/"))
+	}
+	if row := join(tr, pageview(1, noon+1, "/")); row.VisitStart != noon {
+		t.Error("a visit was forgotten because it was touched")
+	}
 }
 
 // reference says the same in the plainest way: it keeps everything for ever.
@@ -231,6 +297,9 @@ func (r *reference) join(e event.Event) event.Row {
 	k := [3]uint64{uint64(e.SiteID), uint64(e.Day), e.Visitor}
 	v := r.visits[k]
 	if v == nil || e.Time-v.last > 1800 {
+		if e.Kind == event.Engagement {
+			return row
+		}
 		v = &referenceVisit{first: e, last: e.Time}
 		r.visits[k] = v
 	}
@@ -255,6 +324,7 @@ func traffic(rng *rand.Rand, n int) []event.Event {
 			now += 1795 + rng.Int64N(10)
 		case 1:
 			now += rng.Int64N(3 * 3600)
+		case 2: // The next event may be of the same second.
 		default:
 			now += rng.Int64N(120)
 		}
@@ -284,7 +354,7 @@ func TestTracker_agreesWithTheReference(t *testing.T) {
 				t.Fatalf("seed %d, event %d (-want +got):\n%s", seed, i, diff)
 			}
 			k := [4]uint64{uint64(e.SiteID), uint64(e.Day), e.Visitor, uint64(got.VisitStart)}
-			if e.Visitor != 0 {
+			if e.Visitor != 0 && got.EntryPage != "" {
 				if starts[k] != int(got.Seq) {
 					t.Fatalf("seed %d, event %d: a visit_start is used twice", seed, i)
 				}
