@@ -5,7 +5,8 @@
 // directory, each a header and then frames (the layout is in segment.go and frame.go).
 //
 // Invariants. A frame whose Append returned nil is found again after kill -9 of the process; after a loss of power too, but for those of the last
-// Config.Interval, or for none with Always. Frames of one goroutine are read in the order in which they were appended. No damage in a
+// Config.Interval, or for none with Always. This holds for the journal alone, and as long as a frame is in it: a frame that was shipped is not
+// read again, so from then on it is as durable as the database makes it, which is a matter of the database's own fsync. Frames of one goroutine are read in the order in which they were appended. No damage in a
 // segment costs a frame that it does not touch: reading goes on at the next boundary where a frame verifies, and counts what it skipped. A
 // frame verifies only in the segment and at the offset it was written to, so old content and bytes planted inside a payload are never taken for
 // one. A full disk or quota is an error of Append. Segment ids are never used twice, and files are 0600 in a 0700 directory.

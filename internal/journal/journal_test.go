@@ -75,6 +75,22 @@ func readAll(tb testing.TB, j *Journal, from Position) []string {
 	}
 }
 
+// next returns the next frame, and waits for it as ship does.
+func next(tb testing.TB, r *Reader) (Frame, error) {
+	tb.Helper()
+	for {
+		f, ok, err := r.TryNext()
+		if ok || err != nil {
+			return f, err
+		}
+		select {
+		case <-tb.Context().Done():
+			return Frame{}, context.Cause(tb.Context())
+		case <-r.Ready():
+		}
+	}
+}
+
 func numbered(from, n int) (all []string) {
 	for i := range n {
 		all = append(all, fmt.Sprintf("frame %d %s", from+i, strings.Repeat("x", (from+i)*7%300)))
@@ -131,7 +147,7 @@ func TestReader_startsWhereItIsTold(t *testing.T) {
 	}
 	defer r.Close()
 	for i := range want {
-		f, err := r.Next(t.Context())
+		f, err := next(t, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,9 +197,9 @@ func appendAndRead(t *testing.T, j *Journal) {
 		group.Wait()
 		closed <- j.Close()
 	}()
-	next := [writers]int{}
+	wanted := [writers]int{}
 	for {
-		f, err := r.Next(t.Context())
+		f, err := next(t, r)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -191,43 +207,40 @@ func appendAndRead(t *testing.T, j *Journal) {
 		if _, serr := fmt.Sscanf(string(f.Payload), "%d %d", &w, &i); err != nil || serr != nil {
 			t.Fatal(err, serr)
 		}
-		if i != next[w] {
-			t.Fatalf("writer %d: frame %d, want %d", w, i, next[w])
+		if i != wanted[w] {
+			t.Fatalf("writer %d: frame %d, want %d", w, i, wanted[w])
 		}
-		next[w]++
+		wanted[w]++
 	}
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if next != [writers]int{each, each, each, each} {
-		t.Errorf("read %v frames, want %d of each writer", next, each)
+	if wanted != [writers]int{each, each, each, each} {
+		t.Errorf("read %v frames, want %d of each writer", wanted, each)
 	}
 }
 
-func TestReader_nextWaits(t *testing.T) {
+func TestReader_saysWhenThereIsMore(t *testing.T) {
 	j := mustOpen(t, small(t.TempDir()))
 	r, err := j.Reader(Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("enough")
-	cancel(why)
-	if _, err := r.Next(ctx); !errors.Is(err, why) {
-		t.Errorf("Next with an ended context: %v", err)
+	if _, ok, err := r.TryNext(); ok || err != nil {
+		t.Errorf("TryNext of an empty journal: %t, %v", ok, err)
 	}
 	for i := range 20 {
 		go func() {
 			time.Sleep(time.Duration(i%3) * time.Millisecond)
 			_ = j.Append([]byte("late"))
 		}()
-		if f, err := r.Next(t.Context()); err != nil || string(f.Payload) != "late" {
-			t.Fatalf("Next: %q, %v", f.Payload, err)
+		if f, err := next(t, r); err != nil || string(f.Payload) != "late" {
+			t.Fatalf("TryNext: %q, %v", f.Payload, err)
 		}
 	}
 	go func() { _ = j.Close() }()
-	if _, err := r.Next(t.Context()); !errors.Is(err, io.EOF) {
-		t.Errorf("Next after Close: %v, want EOF", err)
+	if _, err := next(t, r); !errors.Is(err, io.EOF) {
+		t.Errorf("TryNext after Close: %v, want EOF", err)
 	}
 	if err := j.Append([]byte("x")); !errors.Is(err, ErrClosed) {
 		t.Errorf("Append after Close: %v", err)
@@ -362,7 +375,7 @@ func TestJournal_sealsOldSegments(t *testing.T) {
 		}
 		mustAppend(t, j, "only one")
 		time.Sleep(3 * time.Hour)
-		if _, err := r.Next(t.Context()); err != nil {
+		if _, err := next(t, r); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok, err := r.TryNext(); ok || err != nil {

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,21 +42,6 @@ func (j *Journal) Reader(from Position) (*Reader, error) {
 
 // Ready returns a channel that can be received from when TryNext may find something again. It is meant for a select; a spurious wake-up is possible.
 func (r *Reader) Ready() <-chan struct{} { return r.ready }
-
-// Next returns the next frame, and waits for it. It returns io.EOF when the journal is closed and everything is read, and the cause of ctx when that ends.
-func (r *Reader) Next(ctx context.Context) (Frame, error) {
-	for {
-		f, ok, err := r.TryNext()
-		if ok || err != nil {
-			return f, err
-		}
-		select {
-		case <-ctx.Done():
-			return Frame{}, context.Cause(ctx)
-		case <-r.ready:
-		}
-	}
-}
 
 // TryNext returns the next frame if there is one. It returns io.EOF when the journal is closed and everything is read. Another error is
 // of the file; the reader stays where it is, and the call may be tried again.

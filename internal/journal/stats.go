@@ -2,16 +2,16 @@ package journal
 
 import "sync/atomic"
 
-// Stats is what a journal is and did since it was opened. Sizes are in bytes.
+// Stats is what a journal is and did since it was opened. The fields from Frames on only grow; those before go up and down, but for Quota.
 type Stats struct {
-	Bytes    int64  // of all segment files, unused space included; what the quota limits
-	Quota    int64  // Config.QuotaBytes
-	Segments int    // files
+	Bytes    int64  // bytes of all segment files, unused space included; what the quota limits
+	Quota    int64  // Config.QuotaBytes, in bytes
+	Segments int    // segment files
 	Oldest   uint64 // id of the oldest segment, or 0
 
-	Frames      uint64 // appended
-	FrameBytes  uint64 // of their payloads
-	Refused     uint64 // appends that found the journal full
+	Frames      uint64 // frames appended
+	FrameBytes  uint64 // bytes of their payloads
+	Refused     uint64 // appends refused because the quota or the disk had no room for another segment
 	WriteErrors uint64 // appends whose write failed; each ended a segment
 	SyncErrors  uint64 // segments whose sync failed; what was in them may not survive a loss of power
 	Skipped     uint64 // bytes that readers skipped because they are no frame

@@ -202,7 +202,7 @@ func (f *cutFile) record(c cut) error {
 	}
 	if err != nil {
 		// A sync that failed is not tried again on the same file: what it lost is not known.
-		f.close()
+		_ = f.close()
 		return fmt.Errorf("cannot record cut: %w", err)
 	}
 	return nil
@@ -220,7 +220,7 @@ func (f *cutFile) release(segment uint64) error {
 
 // rewrite replaces the file by one that holds all cuts, and keeps it open.
 func (f *cutFile) rewrite() error {
-	f.close()
+	_ = f.close() // Everything in it was synced, or is written anew.
 	var b []byte
 	for _, c := range f.all {
 		b = c.append(b)
@@ -236,9 +236,12 @@ func (f *cutFile) rewrite() error {
 	return nil
 }
 
-func (f *cutFile) close() {
-	if f.file != nil {
-		_ = f.file.Close() // Everything in it was synced.
-		f.file = nil
+// close closes the file, if it is open; the next record writes it anew.
+func (f *cutFile) close() error {
+	if f.file == nil {
+		return nil
 	}
+	file := f.file
+	f.file = nil
+	return file.Close()
 }

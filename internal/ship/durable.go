@@ -5,19 +5,14 @@ import (
 	"path/filepath"
 )
 
-// writeFile replaces a file by one that holds the parts, durably: after a crash it is the old one or the new one.
-func writeFile(path string, parts ...[]byte) error {
+// writeFile replaces a file by one that holds b, durably: after a crash it is the old one or the new one.
+func writeFile(path string, b []byte) error {
 	tmp := path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	for _, b := range parts {
-		if err == nil {
-			_, err = f.Write(b)
-		}
-	}
-	if err == nil {
+	if _, err = f.Write(b); err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {

@@ -33,7 +33,7 @@ import (
 	"github.com/daysalt/daysalt/internal/visit"
 )
 
-// ErrStopped is returned by Flush when Run has ended, or ends meanwhile.
+// ErrStopped is returned by Flush when Run has ended, or ends meanwhile, and by Flush and Run after Close.
 var ErrStopped = errors.New("shipping has stopped")
 
 // Sink stores rows. Insert is called at least once for a token, with the same rows each time (but where a file was lost or damaged between), and
@@ -82,7 +82,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// Shipper ships one journal. Run is called once; Flush and Stats are safe for concurrent use.
+// Shipper ships one journal. Run or Close has to be called, or what New opened stays open. Run is called once; Flush and Stats are safe for concurrent use.
 type Shipper struct {
 	cfg    Config
 	log    *slog.Logger
@@ -108,7 +108,8 @@ type Shipper struct {
 
 	poke    chan struct{} // a waiter came
 	asked   atomic.Bool   // waiters is not empty
-	stopped chan struct{} // Run has ended
+	stopped chan struct{} // Run has ended, or Close was called
+	closing sync.Once     // of what New opened
 
 	mu      sync.Mutex       // guards what follows
 	waiters []*waiter        // of Flush
@@ -144,22 +145,31 @@ func (s *Shipper) load() (err error) {
 	if err := s.loadCheckpoint(); err != nil {
 		return err
 	}
+	s.counter.visits.Store(int64(s.visits.Len()))
 	if s.cuts, err = openCuts(s.cfg.Dir, s.j.Nonce); err != nil {
 		return err
 	}
 	if n := s.cuts.bad; n > 0 {
 		s.log.Warn("file of cuts has damaged records, they are inferred from their neighbours", "records", n)
 	}
-	if s.quarantine, err = openQuarantine(s.cfg.Dir); err != nil {
-		return err
+	if s.quarantine, err = openQuarantine(s.cfg.Dir); err == nil {
+		s.reader, err = s.j.Reader(s.pos)
 	}
-	s.reader, err = s.j.Reader(s.pos)
+	if err != nil {
+		_ = s.cuts.close() // Everything in it was synced.
+	}
 	return err
 }
 
 // Run ships until ctx ends. It then goes on for at most DrainFor with what is in the journal, writes a checkpoint and returns nil. What it did not
-// get done is shipped after the next start.
+// get done is shipped after the next start. After Close, or a second time, it does nothing and returns ErrStopped.
 func (s *Shipper) Run(ctx context.Context) error {
+	select {
+	case <-s.stopped:
+		return ErrStopped
+	default:
+	}
+	defer func() { _ = s.Close() }() // Everything in the file of cuts was synced.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
@@ -171,7 +181,6 @@ func (s *Shipper) Run(ctx context.Context) error {
 			cancel()
 		}
 	})()
-	defer s.end()
 
 	s.flushTimer = time.NewTimer(time.Hour)
 	s.flushTimer.Stop()
@@ -189,11 +198,18 @@ func (s *Shipper) Run(ctx context.Context) error {
 	return nil
 }
 
-// end lets go of what New opened and answers those who still wait.
-func (s *Shipper) end() {
-	s.reader.Close()
-	s.cuts.close()
-	close(s.stopped)
+// Close lets go of what New opened, where Run was not called: the file of cuts and the reader of the journal. Run must not be running. It does nothing
+// after Run, and when it is called again. It ships nothing and leaves the journal open. An error means that the file of cuts did not close as it should;
+// what it holds was durable before.
+func (s *Shipper) Close() (err error) {
+	s.closing.Do(func() {
+		s.reader.Close()
+		if err = s.cuts.close(); err != nil {
+			err = fmt.Errorf("cannot close file of cuts: %w", err)
+		}
+		close(s.stopped) // Those who still wait in Flush are answered.
+	})
+	return err
 }
 
 // step does the next thing there is to do, and waits for it if need be. It returns false when Run has to end.
