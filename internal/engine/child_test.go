@@ -114,7 +114,7 @@ func childReopen(e *engine.Engine, conn driver.Conn, args []string) error {
 		return fmt.Errorf("a query after Close: want a fault, got %w", err)
 	}
 	w := httptest.NewRecorder()
-	e.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader("SELECT 1")))
+	e.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, local, strings.NewReader("SELECT 1")))
 	if w.Code != http.StatusServiceUnavailable {
 		return fmt.Errorf("a request after Close: status %d", w.Code)
 	}
@@ -124,7 +124,7 @@ func childReopen(e *engine.Engine, conn driver.Conn, args []string) error {
 			return err
 		}
 		w := httptest.NewRecorder()
-		again.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader("SELECT count() FROM system.tables WHERE name = 't'")))
+		again.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, local, strings.NewReader("SELECT count() FROM system.tables WHERE name = 't'")))
 		if want := map[bool]string{true: "1\n", false: "0\n"}[dir == args[0]]; w.Body.String() != want {
 			return fmt.Errorf("%s after it was opened again: %q, want %q", dir, w.Body, want)
 		}

@@ -81,7 +81,7 @@ type Engine struct {
 	cfg     Config
 	lib     *library
 	log     *slog.Logger
-	version string // of the engine, as clickhouse-go expects it
+	version string // of the engine, such as "26.7.2.1", as clickhouse-go expects it
 	prefix  string // of query ids
 	serial  atomic.Uint64
 
@@ -146,9 +146,6 @@ func (e *Engine) start() error {
 	e.version, e.control = strings.TrimSpace(string(a.data)), control
 	return nil
 }
-
-// Version returns the version of the ClickHouse engine in the library, such as "26.7.2.1".
-func (e *Engine) Version() string { return e.version }
 
 // sessionArgs are the options of each connection: where the engine is, and the settings that every request starts with.
 func (e *Engine) sessionArgs(id string) []string {

@@ -18,12 +18,17 @@ type reply struct {
 	body   []byte
 }
 
-// ServeHTTP speaks ClickHouse's HTTP interface. There is no authentication: serve it on a loopback port only. Requests that a browser makes
-// for a page (they carry an Origin) are refused, so that no web page can send statements to that port.
+// ServeHTTP speaks ClickHouse's HTTP interface. There is no authentication: serve it on a loopback port only. What a web page could make a
+// browser send to that port is refused with 403, or cannot write: a request with an Origin, or with a Sec-Fetch-Site that is not none, is for a page;
+// a Host that is no loopback name is a name that somebody has pointed here; and a GET or HEAD, which an old browser sends for an image
+// with neither header, only reads, whatever readonly its URL asks for. RoundTripper has none of these rules.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Origin") != "" {
-		http.Error(w, "not for web pages", http.StatusForbidden)
+	if reason := forbidden(r); reason != "" {
+		http.Error(w, reason, http.StatusForbidden)
 		return
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		r = readOnly(r)
 	}
 	rep, err := e.handle(r)
 	if err != nil {

@@ -196,7 +196,7 @@ func (c cut) Read(p []byte) (int, error) {
 func TestInsert_cutBodyStoresNothing(t *testing.T) {
 	conn := open(t, shared)
 	name := table(t, conn, deduplicating)
-	target := "/?query=" + url.QueryEscape("INSERT INTO "+name+" FORMAT TSV")
+	target := local + "/?query=" + url.QueryEscape("INSERT INTO "+name+" FORMAT TSV")
 	for _, end := range []error{errors.New("connection reset"), io.ErrUnexpectedEOF} { // the latter is net/http's for a short body
 		body := cut{strings.NewReader(strings.Repeat("1\tx\n", 200_000)), end}
 		w := httptest.NewRecorder()
