@@ -15,32 +15,25 @@ import (
 	"github.com/daysalt/daysalt/internal/fault"
 )
 
-// withApp builds the whole server from a command's settings and gives it to do, which runs or closes it.
-func withApp(cmd *cobra.Command, do func(server *app.App, demo bool) error) error {
-	cfg, log, err := load(cmd)
-	if err != nil {
-		return err
-	}
-	server, err := app.New(cmd.Context(), cfg, version, log)
-	if err != nil {
-		return err
-	}
-	return do(server, cfg.Web.Demo)
-}
-
 func newServe() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withApp(cmd, func(server *app.App, demo bool) error {
-				return server.Run(cmd.Context(), func(public net.Addr) {
-					base := browseAddress(public)
-					fmt.Fprintf(cmd.OutOrStdout(), "\n  daysalt %s\n  dashboard  %s/\n", version, base)
-					if demo {
-						fmt.Fprintf(cmd.OutOrStdout(), "  demo page  %s/demo\n", base)
-					}
-					fmt.Fprintln(cmd.OutOrStdout())
-				})
+			cfg, log, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			server, err := app.New(cmd.Context(), cfg, version, log)
+			if err != nil {
+				return err
+			}
+			return server.Run(cmd.Context(), func(public net.Addr) {
+				base := browseAddress(public)
+				fmt.Fprintf(cmd.OutOrStdout(), "\n  daysalt %s\n  dashboard  %s/\n", version, base)
+				if cfg.Web.Demo {
+					fmt.Fprintf(cmd.OutOrStdout(), "  demo page  %s/demo\n", base)
+				}
+				fmt.Fprintln(cmd.OutOrStdout())
 			})
 		},
 	}
@@ -113,10 +106,15 @@ func newMigrate() *cobra.Command {
 	return &cobra.Command{
 		Use: "migrate", Short: "Bring both databases to this version's schema, and stop", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withApp(cmd, func(server *app.App, _ bool) error {
-				fmt.Fprintln(cmd.OutOrStdout(), "both databases are up to date") // New brought them there
-				return server.Close()
-			})
+			cfg, log, err := load(cmd)
+			if err != nil {
+				return err
+			}
+			if err := app.Migrate(cmd.Context(), cfg, log); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "both databases are up to date")
+			return nil
 		},
 	}
 }

@@ -52,6 +52,7 @@ type App struct {
 
 	sites   *site.Registry
 	store   *store.Store
+	keys    *salt.Keys
 	journal *journal.Journal
 	ship    *ship.Shipper
 	geo     *geo.Database
@@ -72,12 +73,29 @@ type closer struct {
 // New builds a server that does not run yet. ctx bounds the building only.
 func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*App, error) {
 	a := &App{cfg: cfg, version: version, log: log, now: time.Now}
-	for _, build := range []func(context.Context) error{a.openData, a.openStore, a.openLine, a.openWeb} {
-		if err := build(ctx); err != nil {
-			return nil, errors.Join(err, a.Close())
-		}
+	if err := a.open(ctx, a.openData, a.openStore, a.openLine, a.openWeb); err != nil {
+		return nil, err
 	}
 	return a, nil
+}
+
+// Migrate brings both databases to this version's schema.
+func Migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	a := &App{cfg: cfg, log: log, now: time.Now}
+	if err := a.open(ctx, a.openData, a.openStore); err != nil {
+		return err
+	}
+	return a.Close()
+}
+
+// open runs the steps in order, and closes what they opened if one fails.
+func (a *App) open(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return errors.Join(err, a.Close())
+		}
+	}
+	return nil
 }
 
 func (a *App) onClose(name string, f func() error) { a.closers = append(a.closers, closer{name, f}) }
@@ -86,6 +104,10 @@ func (a *App) onClose(name string, f func() error) { a.closers = append(a.closer
 func (a *App) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.cfg.Data.Dir, 0o700); err != nil {
 		return fault.Invalidf("data.dir", "cannot be made: %v", err)
+	}
+	// A folder that was there may let others in.
+	if err := os.Chmod(a.cfg.Data.Dir, 0o700); err != nil { //nolint:gosec // a folder needs its x bit
+		return fault.Invalidf("data.dir", "cannot be closed to others: %v", err)
 	}
 	unlock, err := lockDir(a.cfg.Data.Dir)
 	if err != nil {
@@ -151,11 +173,13 @@ func (a *App) openLine(_ context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.onClose("the shipper", a.ship.Close)
 	if a.geo, err = openGeo(a.cfg, a.log); err != nil {
 		return err
 	}
+	a.keys = salt.New(rand.Reader)
 	a.ingest = ingest.New(ingest.Deps{
-		Sites: a.sites, Keys: salt.New(rand.Reader), Agents: agent.New(agent.Config{Bot: bot.Detect}), Geo: a.geo, Journal: spool{j},
+		Sites: a.sites, Keys: a.keys, Agents: agent.New(agent.Config{Bot: bot.Detect}), Geo: a.geo, Journal: spool{j},
 	})
 	return nil
 }
@@ -214,7 +238,7 @@ func (a *App) openWeb(ctx context.Context) error {
 		return err
 	}
 	a.web = server
-	a.socket = admin.NewSocket(siteService{a.sites, a.ship, a.store}, a.cfg.Retention.EventDays, a.now, a.log)
+	a.socket = admin.NewSocket(a.siteService(), a.cfg.Retention.EventDays, a.now, a.log)
 	return nil
 }
 
@@ -248,17 +272,39 @@ type siteService struct {
 	store *store.Store
 }
 
-// Remove forgets the site, waits until what was kept for it is stored, and deletes it.
+// Remove takes the site away and deletes its events. An error means that the events are still there; finish will try again.
 func (s siteService) Remove(ctx context.Context, domain string) (*site.Site, error) {
 	one, err := s.Registry.Remove(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.ship.Flush(ctx); err != nil {
-		return nil, err
+	if err := s.finish(ctx); err != nil {
+		return nil, fault.Unavailablef(err, "%s is no longer measured; its events will be deleted as soon as the database answers", one.Domain)
 	}
-	return one, s.store.RemoveSite(ctx, one.ID)
+	return one, nil
 }
+
+// finish deletes the events of removed sites: first it waits until what the journal holds of them is stored.
+func (s siteService) finish(ctx context.Context) error {
+	ids, err := s.Removed(ctx)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	if err := s.ship.Flush(ctx); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.store.RemoveSite(ctx, id); err != nil {
+			return err
+		}
+		if err := s.Forget(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) siteService() siteService { return siteService{a.sites, a.ship, a.store} }
 
 // Ready says whether the database answers.
 func (a *App) Ready(ctx context.Context) error { return a.store.Ping(ctx) }

@@ -38,11 +38,24 @@ func (c *lineCollector) Collect(out chan<- prometheus.Metric) {
 
 	j := c.app.journal.Stats()
 	gauge("daysalt_journal_bytes", "Disk space the journal uses.", float64(j.Bytes))
+	gauge("daysalt_journal_quota_bytes", "Disk space the journal may use.", float64(j.Quota))
 	gauge("daysalt_journal_segments", "Segment files of the journal.", float64(j.Segments))
+	counter("daysalt_journal_frames_total", "Frames appended.", float64(j.Frames))
+	counter("daysalt_journal_refused_total", "Frames refused because the quota or the disk is full: answered with 503.", float64(j.Refused))
+	counter("daysalt_journal_write_errors_total", "Failed writes.", float64(j.WriteErrors))
+	counter("daysalt_journal_sync_errors_total", "Failed flushes to the disk.", float64(j.SyncErrors))
+	counter("daysalt_journal_skipped_bytes_total", "Damaged bytes that reading went over.", float64(j.Skipped))
+	counter("daysalt_journal_bad_segments_total", "Segment files that could not be read at the start.", float64(j.BadSegments))
 
 	s := c.app.ship.Stats()
 	counter("daysalt_ship_rows_total", "Events stored in ClickHouse.", float64(s.Rows))
 	counter("daysalt_ship_batches_total", "Batches stored in ClickHouse.", float64(s.Batches))
+	counter("daysalt_ship_retries_total", "Inserts that failed and were tried again.", float64(s.Retries))
+	counter("daysalt_ship_quarantined_total", "Frames that could not be read and were put aside.", float64(s.Quarantined))
+	counter("daysalt_ship_checkpoint_errors_total", "Checkpoints that could not be written.", float64(s.CheckpointErrors))
+	gauge("daysalt_ship_lag_bytes", "Bytes of the journal that are not stored yet.", float64(s.LagBytes))
+	gauge("daysalt_ship_lag_seconds", "Age of the oldest event that is not stored yet.", float64(s.LagSeconds))
+	gauge("daysalt_ship_open_visits", "Visits that the next event may join.", float64(s.OpenVisits))
 }
 
 // metric makes one value; labels are pairs of name and value.

@@ -43,41 +43,93 @@ func (a *App) shipping(work func() error) error {
 
 // serve opens the listeners and answers until ctx ends or one of them fails.
 func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
-	var lc net.ListenConfig
-	public, err := lc.Listen(ctx, "tcp", a.cfg.Web.Listen)
+	l, err := a.listen(ctx)
 	if err != nil {
-		return fault.Invalidf("web.listen", "cannot listen on %s: %v", a.cfg.Web.Listen, err)
-	}
-	socket, err := a.listenSocket(ctx)
-	if err != nil {
-		return errors.Join(err, public.Close())
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	serveHTTP(ctx, group, socket, a.socket)
-	if a.cfg.Admin.Listen != "" {
-		operators, err := lc.Listen(ctx, "tcp", a.cfg.Admin.Listen)
-		if err != nil {
-			return errors.Join(fault.Invalidf("admin.listen", "cannot listen on %s: %v", a.cfg.Admin.Listen, err), public.Close(), socket.Close())
-		}
-		serveHTTP(ctx, group, operators, admin.NewListener(a.metrics(), a))
+	serveHTTP(ctx, group, l.socket, a.socket)
+	if l.operators != nil {
+		serveHTTP(ctx, group, l.operators, admin.NewListener(a.metrics(), a))
 	}
 	group.Go(func() error { return a.geo.Watch(ctx) })
-	group.Go(func() error { return a.web.Serve(public) })
+	group.Go(func() error { return a.keepPromises(ctx) })
+	group.Go(func() error { return a.web.Serve(l.public) })
 	group.Go(func() error {
 		<-ctx.Done()
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopFor)
 		defer cancel()
 		err := a.web.Shutdown(stop)
-		_ = public.Close() // Shutdown closes it only if Serve has begun; else Serve would never end
+		_ = l.public.Close() // Shutdown closes it only if Serve has begun; else Serve would never end
 		return err
 	})
 	if ready != nil {
-		ready(public.Addr())
+		ready(l.public.Addr())
 	}
-	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+	err = group.Wait()
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.log.Warn("some requests did not end in time and were cut off")
+		return nil
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cannot go on serving: %w", err)
 	}
 	return nil
+}
+
+// How often keepPromises looks whether something is due.
+const (
+	forgetEvery = 5 * time.Second
+	finishEvery = time.Minute
+)
+
+// keepPromises does what was promised for a time, whether or not an event or a command comes by: it forgets the keys of days that are over, and
+// deletes the events of removed sites whose deletion failed.
+func (a *App) keepPromises(ctx context.Context) error {
+	forget, finish := time.NewTicker(forgetEvery), time.NewTicker(finishEvery)
+	defer forget.Stop()
+	defer finish.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-forget.C:
+			a.keys.Forget(a.now())
+		case <-finish.C:
+			if err := a.siteService().finish(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("cannot delete the events of a removed site yet", "error", err)
+			}
+		}
+	}
+}
+
+// listeners are where a server is reached.
+type listeners struct {
+	public, socket net.Listener
+	operators      net.Listener // nil where the settings want none
+}
+
+// listen opens all listeners or none.
+func (a *App) listen(ctx context.Context) (*listeners, error) {
+	var lc net.ListenConfig
+	var l listeners
+	var err error
+	if l.public, err = lc.Listen(ctx, "tcp", a.cfg.Web.Listen); err != nil {
+		return nil, fault.Invalidf("web.listen", "cannot listen on %s: %v", a.cfg.Web.Listen, err)
+	}
+	if a.cfg.Admin.Listen != "" {
+		if l.operators, err = lc.Listen(ctx, "tcp", a.cfg.Admin.Listen); err != nil {
+			return nil, errors.Join(fault.Invalidf("admin.listen", "cannot listen on %s: %v", a.cfg.Admin.Listen, err), l.public.Close())
+		}
+	}
+	if l.socket, err = a.listenSocket(ctx); err != nil {
+		err = errors.Join(err, l.public.Close())
+		if l.operators != nil {
+			err = errors.Join(err, l.operators.Close())
+		}
+		return nil, err
+	}
+	return &l, nil
 }
 
 // serveHTTP answers with net/http on a listener until ctx ends.

@@ -74,6 +74,9 @@ func (r *Registry) Add(ctx context.Context, domain, timezone string, retentionDa
 		return nil, fault.Conflictf("domain", "%s is there already", domain)
 	}
 	err = r.change(ctx, func(tx *sql.Tx) error {
+		if _, taken := r.Lookup(domain); taken { // somebody else was faster
+			return fault.Conflictf("domain", "%s is there already", domain)
+		}
 		res, err := tx.ExecContext(ctx, `INSERT INTO sites (domain, retention_days, created_at) VALUES (?, ?, ?)`, domain, retentionDays, r.now().Unix())
 		if err != nil {
 			return err
@@ -91,8 +94,8 @@ func (r *Registry) Add(ctx context.Context, domain, timezone string, retentionDa
 	return r.get(domain)
 }
 
-// Set changes a site. A new time zone begins at the later of the two zones' next midnights, so that no visitor has two numbers on one day.
-// It fails with Invalid for a bad value and with NotFound for an unknown domain.
+// Set changes a site. A new time zone begins at the later of the two zones' next midnights, when the old zone's key is over. Where the new zone
+// is west of the old one its first date has begun there already: people who come in both parts of it count twice, once. It fails with Invalid for a bad value and with NotFound for an unknown domain.
 func (r *Registry) Set(ctx context.Context, domain string, c Change) (*Site, error) {
 	s, err := r.get(domain)
 	if err != nil {
@@ -146,20 +149,47 @@ func setZone(ctx context.Context, tx *sql.Tx, s *Site, zone *time.Location, now 
 	return err
 }
 
-// Remove forgets a site and returns what it was. It fails with NotFound for an unknown domain.
+// Remove takes a site away from everybody and returns what it was. It fails with NotFound for an unknown domain. Its id stays in Removed until
+// Forget, so that whoever deletes its events can try again.
 func (r *Registry) Remove(ctx context.Context, domain string) (*Site, error) {
 	s, err := r.get(domain)
 	if err != nil {
 		return nil, err
 	}
 	err = r.change(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM sites WHERE id = ?`, s.ID)
+		_, err := tx.ExecContext(ctx, `UPDATE sites SET removed_at = ? WHERE id = ?`, r.now().Unix(), s.ID)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot remove the site: %w", err)
 	}
 	return s, nil
+}
+
+// Removed returns the ids of removed sites that are not forgotten yet.
+func (r *Registry) Removed(ctx context.Context) ([]uint32, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT id FROM sites WHERE removed_at IS NOT NULL ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the removed sites: %w", err)
+	}
+	defer rows.Close()
+	var ids []uint32
+	for rows.Next() {
+		var id uint32
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("cannot read the removed sites: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// Forget deletes what is left of a removed site, once its events are gone.
+func (r *Registry) Forget(ctx context.Context, id uint32) error {
+	if _, err := r.db.ExecContext(ctx, `DELETE FROM sites WHERE id = ? AND removed_at IS NOT NULL`, id); err != nil {
+		return fmt.Errorf("cannot forget the site: %w", err)
+	}
+	return nil
 }
 
 // Reload reads the sites again, for changes that another process made.
@@ -198,7 +228,7 @@ func (r *Registry) change(ctx context.Context, do func(*sql.Tx) error) error {
 
 func (r *Registry) reload(ctx context.Context) error {
 	rows, err := r.db.QueryContext(ctx, `SELECT s.id, s.domain, s.retention_days, s.created_at, z.starts_at, z.zone
-		FROM sites s JOIN site_zones z ON z.site_id = s.id ORDER BY s.id, z.starts_at`)
+		FROM sites s JOIN site_zones z ON z.site_id = s.id WHERE s.removed_at IS NULL ORDER BY s.id, z.starts_at`)
 	if err != nil {
 		return fmt.Errorf("cannot read the sites: %w", err)
 	}

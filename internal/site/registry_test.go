@@ -65,6 +65,36 @@ func TestRegistry_idIsNeverReused(t *testing.T) {
 	}
 }
 
+// A removed site is gone at once, its domain is free, and its id is kept until its events are deleted.
+func TestRegistry_removed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	r := open(t, path, time.Now)
+	first, err := r.Add(t.Context(), "a.example", "UTC", 396)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Remove(t.Context(), "a.example"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Add(t.Context(), "a.example", "UTC", 396); err != nil {
+		t.Errorf("the domain is not free: %v", err)
+	}
+	again := open(t, path, time.Now)
+	ids, err := again.Removed(t.Context())
+	if err != nil || len(ids) != 1 || ids[0] != first.ID {
+		t.Fatalf("after a restart %v is to be deleted, %v", ids, err)
+	}
+	if err := again.Forget(t.Context(), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := again.Removed(t.Context()); err != nil || len(ids) != 0 {
+		t.Errorf("still to be deleted: %v, %v", ids, err)
+	}
+	if _, ok := again.Lookup("a.example"); !ok {
+		t.Error("the new site of that domain was forgotten")
+	}
+}
+
 func TestRegistry_bad(t *testing.T) {
 	r := open(t, filepath.Join(t.TempDir(), "s.db"), time.Now)
 	if _, err := r.Add(t.Context(), "a.example", "UTC", 396); err != nil {
@@ -114,7 +144,7 @@ func TestRegistry_international(t *testing.T) {
 	}
 }
 
-// A new zone begins at the later of the two next midnights: no day of the site is cut in two.
+// A new zone begins at the later of the two next midnights: then the old zone's day is over, and no visitor has two numbers at one moment.
 func TestRegistry_zoneChange(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	f := func(from, to, want string) {

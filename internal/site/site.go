@@ -3,9 +3,9 @@
 // ingest looks a site up for every event; the command line and the API change sites through the same Registry.
 //
 // Invariants: a look-up reads one immutable snapshot and takes no lock. A change is in the snapshot before the call that made it returns. A
-// site's id is never given to another site. A new time zone begins at a midnight, never in the middle of a day.
+// site's id is never given to another site. A new time zone begins at a midnight of the old or the new zone, whichever is later.
 //
-// It deletes no rows: removing a site's events is the caller's work.
+// It deletes no events: Removed says whose the caller has to delete.
 package site
 
 import (
