@@ -4,7 +4,7 @@
 // transport, or over the network.
 //
 // Invariants: every insert carries a deduplication token and is one block, so a batch that is sent twice under its token is stored once.
-// Values reach SQL only as bound parameters. ClickHouse's own error texts quote values, so an error of this package has its code and name only.
+// Values reach SQL only as bound parameters. Texts of ClickHouse and of its driver quote values, so an error of this package has a code and a name, or the network's reason.
 //
 // It decides nothing about meaning (query does) and does not try again (ship does).
 package store
@@ -14,7 +14,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -178,6 +180,9 @@ func selectFault(err error) error {
 			return fault.Unavailablef(withoutValues(err), "the question needs more time or memory than a question may; ask for fewer days")
 		}
 	}
+	if isAway(err) {
+		return fault.Unavailablef(withoutValues(err), "the database does not answer")
+	}
 	return fmt.Errorf("cannot ask ClickHouse: %w", withoutValues(err))
 }
 
@@ -190,12 +195,33 @@ type Exception struct {
 // Error returns the code and its name.
 func (e *Exception) Error() string { return fmt.Sprintf("ClickHouse error %d %s", e.Code, e.Name) }
 
-// withoutValues takes the text off an exception: it may quote what a visitor sent.
+// withoutValues leaves of an error what cannot quote what a visitor sent. An exception's text repeats values, a failed request's text repeats
+// its parameters, and what other texts of the driver hold nobody knows.
 func withoutValues(err error) error {
 	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
 		return &Exception{Code: e.Code, Name: e.CodeName}
 	}
-	return err
+	for _, plain := range []error{context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, clickhouse.ErrAcquireConnTimeout} {
+		if errors.Is(err, plain) {
+			return plain
+		}
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return fmt.Errorf("the driver's %T", err)
+}
+
+// isAway says whether an error means that the database was not reached.
+func isAway(err error) bool {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return true
+	}
+	_, failed := errors.AsType[*url.Error](err)
+	return (failed || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && !errors.Is(err, context.Canceled)
 }
 
 // RemoveSite deletes a site's rows and returns when they are gone.

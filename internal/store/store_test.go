@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strconv"
@@ -349,5 +350,26 @@ func TestPing(t *testing.T) {
 	}
 	if err := s.Ping(t.Context()); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("closed: kind %d, %v", fault.KindOf(err), err)
+	}
+}
+
+// A database that goes away is no reason to show what was asked.
+func TestSelect_awayHidesValues(t *testing.T) {
+	e := testkit.Engine(t)
+	server := httptest.NewServer(e)
+	s, err := store.Open(t.Context(), store.Config{DSN: "http://" + server.Listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	server.CloseClientConnections()
+	server.Close()
+	const secret = "/patients/erika-mustermann"
+	err = s.Select(t.Context(), "SELECT {v:String}", map[string]string{"v": secret}, func(func(...any) error) error { return nil })
+	if fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("kind %v: %v", fault.KindOf(err), err)
+	}
+	if strings.Contains(err.Error(), "erika") || strings.Contains(err.Error(), "param_") {
+		t.Errorf("the error quotes the question: %v", err)
 	}
 }
