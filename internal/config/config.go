@@ -66,7 +66,7 @@ type Engine struct {
 // Journal bounds the queue between accepting an event and storing it.
 type Journal struct {
 	Sync     string        `koanf:"sync" help:"interval: flush to disk every journal.interval; always: before every answer"`
-	Interval time.Duration `koanf:"interval" help:"what a power cut may lose, with journal.sync: interval"`
+	Interval time.Duration `koanf:"interval" help:"how much of the journal a power cut may lose, with journal.sync: interval"`
 	Quota    Bytes         `koanf:"quota" help:"disk space the journal may use while the database is away"`
 }
 
@@ -103,6 +103,7 @@ func Default() Config {
 const (
 	minEngineMemory = 512 << 20 // below it, merges of a busy site's month fail
 	minJournalQuota = 160 << 20 // two segment files and room to go on
+	maxBytes        = 1 << 50   // more is a typing mistake
 )
 
 // validate returns the first setting whose value is not allowed, as a fault naming it.
@@ -110,16 +111,16 @@ func (c *Config) validate() error {
 	switch {
 	case c.Data.Dir == "":
 		return fault.Invalidf("data.dir", "must name a directory")
-	case c.Engine.Memory < minEngineMemory:
-		return fault.Invalidf("engine.memory", "is %s, and must be at least %s", c.Engine.Memory, Bytes(minEngineMemory))
+	case c.Engine.Memory < minEngineMemory || c.Engine.Memory > maxBytes:
+		return fault.Invalidf("engine.memory", "is %s, and must be between %s and %s", c.Engine.Memory, Bytes(minEngineMemory), Bytes(maxBytes))
 	case c.Engine.Threads < 0 || c.Engine.Threads > 1024:
 		return fault.Invalidf("engine.threads", "is %d, and must be between 0 and 1024", c.Engine.Threads)
 	case c.Journal.Sync != "interval" && c.Journal.Sync != "always":
 		return fault.Invalidf("journal.sync", "is %q, and must be interval or always", c.Journal.Sync)
 	case c.Journal.Interval < 10*time.Millisecond || c.Journal.Interval > 10*time.Second:
 		return fault.Invalidf("journal.interval", "is %s, and must be between 10ms and 10s", c.Journal.Interval)
-	case c.Journal.Quota < minJournalQuota:
-		return fault.Invalidf("journal.quota", "is %s, and must be at least %s", c.Journal.Quota, Bytes(minJournalQuota))
+	case c.Journal.Quota < minJournalQuota || c.Journal.Quota > maxBytes:
+		return fault.Invalidf("journal.quota", "is %s, and must be between %s and %s", c.Journal.Quota, Bytes(minJournalQuota), Bytes(maxBytes))
 	case c.Retention.EventDays < 1 || c.Retention.EventDays > 3650:
 		return fault.Invalidf("retention.event_days", "is %d, and must be between 1 and 3650", c.Retention.EventDays)
 	case c.Log.Format != "text" && c.Log.Format != "json":

@@ -35,13 +35,15 @@ func Load(file string, environ []string, flags *pflag.FlagSet) (Config, error) {
 
 	cfg := Default()
 	err := k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		Result:           &cfg,
-		TagName:          "koanf",
-		ErrorUnused:      true,
-		WeaklyTypedInput: true,
+		Result:      &cfg,
+		TagName:     "koanf",
+		ErrorUnused: true,
+		// The file's values have types of their own; flags and the environment have text only.
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+			wholeNumbers,
 			mapstructure.StringToTimeDurationHookFunc(),
 			mapstructure.TextUnmarshallerHookFunc(),
+			mapstructure.StringToBasicTypeHookFunc(),
 		),
 	}})
 	if err != nil {
@@ -148,6 +150,14 @@ func keys() []setting {
 		}
 	}
 	return all
+}
+
+// wholeNumbers refuses a fraction where a whole number belongs; the decoder would cut it off.
+func wholeNumbers(from, to reflect.Value) (any, error) {
+	if from.Kind() == reflect.Float64 && to.CanInt() || from.Kind() == reflect.Float64 && to.CanUint() {
+		return nil, errors.New("must be a whole number")
+	}
+	return from.Interface(), nil
 }
 
 // decodeFault turns the decoder's report into one that names the setting as a user wrote it.

@@ -157,9 +157,9 @@ func TestParsePage(t *testing.T) {
 
 func TestLanguage(t *testing.T) {
 	for header, want := range map[string]string{
-		"de-DE,de;q=0.9,en;q=0.8": "de", "en": "en", "fil;q=1": "fil", "": "", "*": "", "x": "", "Zq7Marker/3.1": "", "german": "", "fr , en": "fr",
+		"de-DE,de;q=0.9,en;q=0.8": "de", "en": "en", "fil;q=1": "", "zz": "", "": "", "*": "", "x": "", "Zq7Marker/3.1": "", "german": "", "fr , en": "fr",
 	} {
-		if got := language(header); got != want {
+		if got := newLanguages().first(header); got != want {
 			t.Errorf("%q: %q, want %q", header, got, want)
 		}
 	}

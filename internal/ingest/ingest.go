@@ -81,10 +81,11 @@ type Ingester struct {
 	geo     *geo.Database
 	journal Journal
 
-	work    sync.Pool // *work
-	kept    atomic.Uint64
-	invalid atomic.Uint64
-	dropped [reasons]atomic.Uint64
+	languages languages
+	work      sync.Pool // *work
+	kept      atomic.Uint64
+	invalid   atomic.Uint64
+	dropped   [reasons]atomic.Uint64
 }
 
 // work is what one hit needs and the next one can use again.
@@ -106,13 +107,13 @@ type Deps struct {
 
 // New returns an Ingester.
 func New(d Deps) *Ingester {
-	in := &Ingester{sites: d.Sites, keys: d.Keys, agents: d.Agents, geo: d.Geo, journal: d.Journal}
+	in := &Ingester{sites: d.Sites, keys: d.Keys, agents: d.Agents, geo: d.Geo, journal: d.Journal, languages: newLanguages()}
 	in.work.New = func() any { return new(work) }
 	return in
 }
 
-// Ingest takes one hit. The error is *BadEvent where the body is wrong, else what the journal or the random source said; then nothing of the
-// event for which it failed was kept.
+// Ingest takes one hit. The error is *BadEvent where the body is wrong, else what the journal or the random source said; then the event was
+// kept for the sites that Verdict counts, and for no other.
 func (in *Ingester) Ingest(h *Hit) (Verdict, error) {
 	w, _ := in.work.Get().(*work)
 	defer in.work.Put(w)
@@ -185,7 +186,7 @@ func (in *Ingester) fill(w *work, h *Hit, pg page, client *agent.Agent) {
 		Source: found.Source, Channel: found.Channel, Referrer: found.Referrer, ClickID: pg.clickID,
 		UTMSource: pg.utmSource, UTMMedium: pg.utmMedium, UTMCampaign: pg.utmCampaign, UTMContent: pg.utmContent, UTMTerm: pg.utmTerm,
 		Country: in.geo.Country(h.Address), Browser: client.Browser, BrowserVersion: client.BrowserVersion,
-		OS: client.OS, OSVersion: client.OSVersion, Device: client.Device, Language: language(h.Language),
+		OS: client.OS, OSVersion: client.OSVersion, Device: client.Device, Language: in.languages.first(h.Language),
 		Scroll: event.NoScroll, EngagedMS: p.engagedMS,
 	}
 	e := &w.event
@@ -239,23 +240,6 @@ func (in *Ingester) Stats() Stats {
 		s.Dropped[r.String()] = in.dropped[r].Load()
 	}
 	return s
-}
-
-// language returns the first language of an Accept-Language header: two or three lower-case letters, else "".
-func language(header string) string {
-	tag := strings.TrimSpace(header)
-	if end := strings.IndexAny(tag, "-_,; "); end >= 0 {
-		tag = tag[:end]
-	}
-	if len(tag) < 2 || len(tag) > 3 {
-		return ""
-	}
-	for i := range len(tag) {
-		if tag[i] < 'a' || tag[i] > 'z' {
-			return ""
-		}
-	}
-	return tag
 }
 
 // copyOf takes an error out of the reused payload.

@@ -14,7 +14,10 @@ const (
 	maxMembers = 64 // members of one object
 )
 
-var errJSON = errors.New("the body is not valid JSON")
+var (
+	errJSON   = errors.New("the body is not valid JSON")
+	errLimits = errors.New("the body nests deeper than 8 levels, or has an object of more than 64 members")
+)
 
 // scanner reads JSON (RFC 8259) from a body. Strings without escapes are views of the body; others are unescaped into scratch. It keeps
 // neither beyond the event, and allocates only when scratch is too small.
@@ -40,7 +43,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 	}
 	for n := 0; ; n++ {
 		if n == maxMembers {
-			return errJSON
+			return errLimits
 		}
 		s.space()
 		key, err := s.text()
@@ -74,8 +77,11 @@ func (s *scanner) end() error {
 // value reads any value.
 func (s *scanner) value(depth int) (token, error) {
 	s.space()
-	if s.pos == len(s.data) || depth > maxDepth {
+	if s.pos == len(s.data) {
 		return token{}, errJSON
+	}
+	if depth > maxDepth {
+		return token{}, errLimits
 	}
 	start := s.pos
 	switch c := s.data[s.pos]; c {

@@ -110,7 +110,7 @@ func (p *payload) decode(body []byte) error {
 		err = p.scan.end()
 	}
 	if err != nil {
-		p.bad.Fields = append(p.bad.Fields[:0], FieldError{"request", errJSON.Error()})
+		p.bad.Fields = append(p.bad.Fields[:0], FieldError{"request", err.Error()})
 		return &p.bad
 	}
 	p.check()

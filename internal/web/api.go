@@ -27,17 +27,16 @@ func (s *Server) query(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	if !request.Batch {
-		answer, err := s.answer(c.UserContext(), &request.Questions[0])
+		answer, err := s.answer(s.questions, &request.Questions[0])
 		if err != nil {
 			return err
 		}
 		return c.JSON(answer)
 	}
 	answers := make([]any, len(request.Questions))
-	ctx := c.UserContext() // it may write to c, so it is asked for once
 	var wg sync.WaitGroup
 	for i := range request.Questions {
-		wg.Go(func() { answers[i] = s.answerOrError(ctx, &request.Questions[i]) })
+		wg.Go(func() { answers[i] = s.answerOrError(s.questions, &request.Questions[i]) })
 	}
 	wg.Wait()
 	return c.JSON(fiber.Map{"answers": answers})
@@ -92,7 +91,7 @@ func (s *Server) realtime(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.stats.Current(c.UserContext(), one)
+	n, err := s.stats.Current(s.questions, one)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (s *Server) tracker() fiber.Handler {
 	plain := s.cfg.Tracker
 	zipped, br := compress(plain)
 	sum := sha256.Sum256(plain)
-	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	tag := `W/"` + hex.EncodeToString(sum[:8]) + `"` // weak: it names every encoding
 	return func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderAccessControlAllowOrigin, "*") // for integrity attributes
 		c.Set("Cross-Origin-Resource-Policy", "cross-origin")
@@ -101,14 +101,26 @@ func (s *Server) tracker() fiber.Handler {
 func sendBest(c *fiber.Ctx, plain, zipped, br []byte) error {
 	accepted := c.Get(fiber.HeaderAcceptEncoding)
 	switch {
-	case br != nil && strings.Contains(accepted, "br"):
+	case br != nil && accepts(accepted, "br"):
 		c.Set(fiber.HeaderContentEncoding, "br")
 		return c.Send(br)
-	case zipped != nil && strings.Contains(accepted, "gzip"):
+	case zipped != nil && accepts(accepted, "gzip"):
 		c.Set(fiber.HeaderContentEncoding, "gzip")
 		return c.Send(zipped)
 	}
 	return c.Send(plain)
+}
+
+// accepts says whether an Accept-Encoding header takes a coding.
+func accepts(header, coding string) bool {
+	for one := range strings.SplitSeq(header, ",") {
+		name, weight, _ := strings.Cut(one, ";")
+		if strings.TrimSpace(name) == coding {
+			q, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(weight), "q="), 64)
+			return err != nil || q > 0
+		}
+	}
+	return false
 }
 
 func compress(plain []byte) (zipped, br []byte) {

@@ -43,11 +43,13 @@ func one(b bool) int {
 }
 
 // onlyThisMachine guards what has no accounts yet: the peer and the Host must be this machine, which a page on another host that resolves to
-// 127.0.0.1 is not, and a proxy on this machine must not have passed the request on.
+// 127.0.0.1 is not. A proxy on this machine that passes requests on gives itself away by a header, by the Host it was asked for, or by the
+// HTTP/1.0 that nginx speaks when nobody tells it otherwise; one that shows none of these cannot be told from a browser, so deploy/README.md says
+// what a proxy must send.
 func onlyThisMachine(c *fiber.Ctx) error {
 	header := &c.Request().Header
 	forwarded := len(header.Peek(fiber.HeaderXForwardedFor))+len(header.Peek(fiber.HeaderForwarded))+len(header.Peek("X-Real-Ip"))+len(header.Peek(fiber.HeaderVia)) > 0
-	if forwarded || !peer(c).IsLoopback() || !isLoopbackHost(string(header.Host())) {
+	if forwarded || !header.IsHTTP11() || !peer(c).IsLoopback() || !isLoopbackHost(string(header.Host())) {
 		return fiber.NewError(fiber.StatusForbidden, "the dashboard answers only on this machine, at http://127.0.0.1, until there are accounts")
 	}
 	if from := header.Peek("Sec-Fetch-Site"); strings.HasPrefix(c.Path(), "/api/") && len(from) > 0 && string(from) != "same-origin" && string(from) != "none" {

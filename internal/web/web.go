@@ -67,6 +67,9 @@ type Server struct {
 	log    *slog.Logger
 	app    *fiber.App
 	assets *assets
+
+	questions context.Context // ends when the server stops, and every question with it
+	stop      context.CancelFunc
 }
 
 // New returns a server that does not listen yet.
@@ -76,6 +79,7 @@ func New(cfg Config, in Ingester, answers Answerer, sites Sites, log *slog.Logge
 		return nil, err
 	}
 	s := &Server{cfg: cfg, ingest: in, stats: answers, sites: sites, now: now, log: log, assets: built}
+	s.questions, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		ServerHeader:          "",
@@ -113,8 +117,11 @@ func (s *Server) routes() {
 // Serve answers on a listener until Shutdown.
 func (s *Server) Serve(l net.Listener) error { return s.app.Listener(l) }
 
-// Shutdown stops accepting, lets requests under way finish, and returns when they have or ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.app.ShutdownWithContext(ctx) }
+// Shutdown stops accepting, ends questions (they can be asked again), lets events under way finish, and returns when they have or ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop()
+	return s.app.ShutdownWithContext(ctx)
+}
 
 // recoverPanic turns a panic into a 500. The panic's value may hold what a visitor sent, so only the place is logged.
 func (s *Server) recoverPanic(c *fiber.Ctx) (err error) {
