@@ -113,6 +113,12 @@ export function zoneAtNoon(now = new Date()) {
   return offset === 0 ? 'Etc/GMT' : `Etc/GMT${offset > 0 ? '-' : '+'}${Math.abs(offset)}`;
 }
 
+/** For a site in UTC: waits, if the day ends within the minute, until the next one has begun. */
+export async function clearOfMidnight() {
+  const left = 86_400_000 - (Date.now() % 86_400_000);
+  if (left < 60_000) await new Promise((resolve) => setTimeout(resolve, left + 1000));
+}
+
 /** Waits until check returns something truthy; fails with what it saw last. */
 export async function within(ms, what, check) {
   const end = Date.now() + ms;

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { build } from 'esbuild';
 import {
   buildDir,
+  clearOfMidnight,
   openBrowser,
   readDashboard,
   root,
@@ -181,6 +182,7 @@ test('an automated browser is counted as a bot, not as a visitor', async () => {
 });
 
 test('the demo page: two links clicked, and an open dashboard follows within 5 seconds', async () => {
+  await clearOfMidnight();
   const { browser, context } = await openBrowser();
   try {
     const dashboard = await context.newPage();
