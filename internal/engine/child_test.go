@@ -238,7 +238,7 @@ func TestOpen_directoryInUse(t *testing.T) {
 		t.Fatalf("%q %v", line, err)
 	}
 	answer, ok := finish(t, "count", dir, "0")
-	if want := "error true data_dir: data directory " + dir + " is in use by another process\n"; ok || answer != want {
+	if want := "error true data.dir: data directory " + dir + " is in use by another process\n"; ok || answer != want {
 		t.Errorf("got %q, want %q", answer, want)
 	}
 	in.Close()
@@ -347,8 +347,8 @@ func TestOpen_badConfig(t *testing.T) {
 			t.Errorf("%+v: got %v, want a fault of %s", cfg, err, wantField)
 		}
 	}
-	f(engine.Config{}, "data_dir")
-	f(engine.Config{DataDir: t.TempDir(), MemoryBytes: 1}, "memory_bytes")
-	f(engine.Config{DataDir: t.TempDir(), Threads: -1}, "threads")
-	f(engine.Config{DataDir: t.TempDir(), Connections: -1}, "threads")
+	f(engine.Config{}, "data.dir")
+	f(engine.Config{DataDir: t.TempDir(), MemoryBytes: 1}, "engine.memory")
+	f(engine.Config{DataDir: t.TempDir(), Threads: -1}, "engine.threads")
+	f(engine.Config{DataDir: t.TempDir(), Connections: -1}, "engine.threads")
 }

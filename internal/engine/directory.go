@@ -23,7 +23,7 @@ func claimProcess(dir string) error {
 	process.Lock()
 	defer process.Unlock()
 	if process.dir != "" {
-		return fault.Conflictf("data_dir", "this process has an engine open on %s already, and can hold only one", process.dir)
+		return fault.Conflictf("data.dir", "this process has an engine open on %s already, and can hold only one", process.dir)
 	}
 	if err := checkUnlocked(dir); err != nil {
 		return err
@@ -51,7 +51,7 @@ func checkUnlocked(dir string) error {
 	defer file.Close() // gives the lock back
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return fault.Conflictf("data_dir", "data directory %s is in use by another process", dir)
+		return fault.Conflictf("data.dir", "data directory %s is in use by another process", dir)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot lock the data directory: %w", err)

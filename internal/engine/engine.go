@@ -51,7 +51,7 @@ type Config struct {
 
 func (c *Config) setDefaults() error {
 	if c.DataDir == "" {
-		return fault.Invalidf("data_dir", "must name a directory")
+		return fault.Invalidf("data.dir", "must name a directory")
 	}
 	dir, err := filepath.Abs(c.DataDir)
 	if err != nil {
@@ -62,10 +62,10 @@ func (c *Config) setDefaults() error {
 		c.MemoryBytes = 1 << 30
 	}
 	if c.MemoryBytes < minMemory {
-		return fault.Invalidf("memory_bytes", "must be at least %d (256 MiB)", minMemory)
+		return fault.Invalidf("engine.memory", "must be at least %d (256 MiB)", minMemory)
 	}
 	if c.Threads < 0 || c.Connections < 0 {
-		return fault.Invalidf("threads", "threads and connections must not be negative")
+		return fault.Invalidf("engine.threads", "threads and connections must not be negative")
 	}
 	if c.Threads == 0 {
 		c.Threads = runtime.NumCPU()

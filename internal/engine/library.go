@@ -21,7 +21,7 @@ const remedy = "run make engine, or set DAYSALT_CLICKHOUSE_DSN"
 func FindLibrary(explicit string) (string, error) {
 	if explicit != "" {
 		if !isFile(explicit) {
-			return "", &fault.Error{Kind: fault.NotFound, Field: "library", Message: fmt.Sprintf("there is no file %s: %s", explicit, remedy)}
+			return "", &fault.Error{Kind: fault.NotFound, Field: "engine.library", Message: fmt.Sprintf("there is no file %s: %s", explicit, remedy)}
 		}
 		return explicit, nil
 	}
@@ -40,7 +40,7 @@ func FindLibrary(explicit string) (string, error) {
 			}
 		}
 	}
-	return "", &fault.Error{Kind: fault.NotFound, Field: "library", Message: "libchdb.so, the ClickHouse library, was not found: " + remedy}
+	return "", &fault.Error{Kind: fault.NotFound, Field: "engine.library", Message: "libchdb.so, the ClickHouse library, was not found: " + remedy}
 }
 
 func isFile(path string) bool {
@@ -76,12 +76,12 @@ type library struct {
 // loadLibrary loads the library at path into the process, where it stays: the engine cannot be unloaded.
 func loadLibrary(path string) (*library, error) {
 	if !isFile(path) {
-		return nil, &fault.Error{Kind: fault.NotFound, Field: "library", Message: fmt.Sprintf("there is no file %s: %s", path, remedy)}
+		return nil, &fault.Error{Kind: fault.NotFound, Field: "engine.library", Message: fmt.Sprintf("there is no file %s: %s", path, remedy)}
 	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
 		return nil, &fault.Error{
-			Kind: fault.Invalid, Field: "library",
+			Kind: fault.Invalid, Field: "engine.library",
 			Message: fmt.Sprintf("%s cannot be loaded on %s/%s: %s", path, runtime.GOOS, runtime.GOARCH, remedy), Err: err,
 		}
 	}
@@ -113,7 +113,7 @@ func loadLibrary(path string) (*library, error) {
 		address, err := purego.Dlsym(handle, s.name)
 		if err != nil || address == 0 {
 			return nil, &fault.Error{
-				Kind: fault.Invalid, Field: "library",
+				Kind: fault.Invalid, Field: "engine.library",
 				Message: fmt.Sprintf("%s is not a ClickHouse library of the wanted version (it lacks %s): %s", path, s.name, remedy), Err: err,
 			}
 		}
