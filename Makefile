@@ -5,7 +5,7 @@ GO ?= go
 NPM ?= npm
 export CGO_ENABLED ?= 0
 
-GO_FILES := $(shell find cmd internal migrations tracker dashboard -name '*.go' -o -name '*.sql' -o -name '*.tsv' -o -name '*.html' -o -name '*.css' 2>/dev/null | grep -v node_modules)
+GO_FILES := $(shell find cmd internal migrations tracker dashboard -name '*.go' -o -name '*.sql' -o -name '*.tsv' -o -name '*.txt' -o -name '*.html' -o -name '*.css' 2>/dev/null | grep -v node_modules)
 DASHBOARD_FILES := $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/scripts -type f 2>/dev/null)
 TRACKER_FILES := $(shell find tracker/src tracker/build.mjs tracker/bundle.mjs -type f 2>/dev/null)
 

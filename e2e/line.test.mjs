@@ -208,14 +208,15 @@ test('the demo page: two links clicked, and an open dashboard follows within 5 s
       '/demo/recipes',
     ]);
     await dashboard.screenshot({ path: join(buildDir, 'demo.png') });
-    // A value that is not there can be filtered on like any other.
-    await dashboard.click('[data-testid="panel-sources"] [data-testid="row"]');
-    await dashboard.waitForSelector('[data-testid="filter"]');
-    await within(
-      5000,
-      'direct visits only',
-      async () => (await readDashboard(dashboard)).pageviews === 3,
-    );
+    // A source that is not there can be filtered on like any other: a second visitor, who has one, goes.
+    const other = await browser.newContext({
+      userAgent: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
+    });
+    await (await other.newPage()).goto(`${daysalt.base}/demo?utm_source=flyer`);
+    const pageviews = async () => (await readDashboard(dashboard)).pageviews;
+    await within(5000, 'the fourth pageview', async () => (await pageviews()) === 4);
+    await dashboard.click('[data-testid="row"][data-label="Direct / None"]');
+    await within(5000, 'direct visits only', async () => (await pageviews()) === 3);
   } finally {
     await browser.close();
   }

@@ -105,9 +105,8 @@ func (a *App) openData(ctx context.Context) error {
 	if err := os.MkdirAll(a.cfg.Data.Dir, 0o700); err != nil {
 		return fault.Invalidf("data.dir", "cannot be made: %v", err)
 	}
-	// A folder that was there may let others in.
-	if err := os.Chmod(a.cfg.Data.Dir, 0o700); err != nil { //nolint:gosec // a folder needs its x bit
-		return fault.Invalidf("data.dir", "cannot be closed to others: %v", err)
+	if info, err := os.Stat(a.cfg.Data.Dir); err == nil && info.Mode().Perm()&0o077 != 0 {
+		a.log.Warn("other users can look into the data directory; chmod 700 closes it", "data_dir", a.cfg.Data.Dir)
 	}
 	unlock, err := lockDir(a.cfg.Data.Dir)
 	if err != nil {
@@ -270,7 +269,12 @@ type siteService struct {
 	*site.Registry
 	ship  *ship.Shipper
 	store *store.Store
+
+	patience time.Duration // how long a deletion is waited for; where the database is away it is tried again later
 }
+
+// patience is siteService's, outside tests.
+const patience = 8 * time.Second
 
 // Remove takes the site away and deletes its events. An error means that the events are still there; finish will try again.
 func (s siteService) Remove(ctx context.Context, domain string) (*site.Site, error) {
@@ -286,6 +290,8 @@ func (s siteService) Remove(ctx context.Context, domain string) (*site.Site, err
 
 // finish deletes the events of removed sites: first it waits until what the journal holds of them is stored.
 func (s siteService) finish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	ids, err := s.Removed(ctx)
 	if err != nil || len(ids) == 0 {
 		return err
@@ -304,7 +310,7 @@ func (s siteService) finish(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) siteService() siteService { return siteService{a.sites, a.ship, a.store} }
+func (a *App) siteService() siteService { return siteService{a.sites, a.ship, a.store, patience} }
 
 // Ready says whether the database answers.
 func (a *App) Ready(ctx context.Context) error { return a.store.Ping(ctx) }

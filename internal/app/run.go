@@ -53,7 +53,8 @@ func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
 		serveHTTP(ctx, group, l.operators, admin.NewListener(a.metrics(), a))
 	}
 	group.Go(func() error { return a.geo.Watch(ctx) })
-	group.Go(func() error { return a.keepPromises(ctx) })
+	group.Go(func() error { return every(ctx, forgetEvery, func() { a.keys.Forget(a.now()) }) })
+	group.Go(func() error { return every(ctx, finishEvery, func() { a.finishRemovals(ctx) }) })
 	group.Go(func() error { return a.web.Serve(l.public) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -77,29 +78,30 @@ func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
 	return nil
 }
 
-// How often keepPromises looks whether something is due.
+// How often it is looked whether something is due that was promised for a time, whether or not an event or a command comes by.
 const (
 	forgetEvery = 5 * time.Second
 	finishEvery = time.Minute
 )
 
-// keepPromises does what was promised for a time, whether or not an event or a command comes by: it forgets the keys of days that are over, and
-// deletes the events of removed sites whose deletion failed.
-func (a *App) keepPromises(ctx context.Context) error {
-	forget, finish := time.NewTicker(forgetEvery), time.NewTicker(finishEvery)
-	defer forget.Stop()
-	defer finish.Stop()
+// every calls do at each tick until ctx ends. Each promise has a ticker of its own: none may wait for another.
+func every(ctx context.Context, interval time.Duration, do func()) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-forget.C:
-			a.keys.Forget(a.now())
-		case <-finish.C:
-			if err := a.siteService().finish(ctx); err != nil && ctx.Err() == nil {
-				a.log.Warn("cannot delete the events of a removed site yet", "error", err)
-			}
+		case <-tick.C:
+			do()
 		}
+	}
+}
+
+// finishRemovals deletes the events of removed sites whose deletion was interrupted.
+func (a *App) finishRemovals(ctx context.Context) {
+	if err := a.siteService().finish(ctx); err != nil && ctx.Err() == nil {
+		a.log.Warn("cannot delete the events of a removed site yet", "error", err)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -118,6 +119,9 @@ func withTLS(dsn string) string {
 // Ping fails with Unavailable where the database does not answer.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.conn.Ping(ctx); err != nil {
+		if _, answered := errors.AsType[*clickhouse.Exception](err); answered {
+			return fault.Unavailablef(withoutValues(err), "ClickHouse refuses")
+		}
 		return fault.Unavailablef(withoutValues(err), "ClickHouse does not answer")
 	}
 	return nil
@@ -209,10 +213,22 @@ func withoutValues(err error) error {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return e
 	}
+	if status := httpStatus(err); status != "" {
+		return errors.New("HTTP status " + status)
+	}
 	for errors.Unwrap(err) != nil {
 		err = errors.Unwrap(err)
 	}
 	return fmt.Errorf("the driver's %T", err)
+}
+
+// httpStatus returns the status that the driver's error begins with when something before ClickHouse answered, or "".
+func httpStatus(err error) string {
+	_, rest, found := strings.Cut(err.Error(), "[HTTP ")
+	if status, _, ok := strings.Cut(rest, "]"); found && ok && len(status) == 3 && strings.Trim(status, "0123456789") == "" {
+		return status
+	}
+	return ""
 }
 
 // isAway says whether an error means that the database was not reached.
@@ -220,8 +236,13 @@ func isAway(err error) bool {
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return true
 	}
+	switch httpStatus(err) {
+	case "502", "503", "504":
+		return true
+	}
 	_, failed := errors.AsType[*url.Error](err)
-	return (failed || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && !errors.Is(err, context.Canceled)
+	return (failed || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, clickhouse.ErrAcquireConnTimeout)) &&
+		!errors.Is(err, context.Canceled)
 }
 
 // RemoveSite deletes a site's rows and returns when they are gone.

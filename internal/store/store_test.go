@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -371,5 +372,17 @@ func TestSelect_awayHidesValues(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "erika") || strings.Contains(err.Error(), "param_") {
 		t.Errorf("the error quotes the question: %v", err)
+	}
+}
+
+// What stands before ClickHouse may answer for it; its status is all that is told.
+func TestOpen_gateway(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "upstream of /patients/erika-mustermann", http.StatusBadGateway)
+	}))
+	t.Cleanup(server.Close)
+	_, err := store.Open(t.Context(), store.Config{DSN: "http://" + server.Listener.Addr().String()})
+	if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "502") || strings.Contains(err.Error(), "erika") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -50,7 +50,11 @@ func (s *Server) answer(ctx context.Context, asked *query.Asked) (*stats.Answer,
 	if err != nil {
 		return nil, err
 	}
-	return s.stats.Answer(ctx, one, &asked.Question)
+	answer, err := s.stats.Answer(ctx, one, &asked.Question)
+	if err != nil && s.questions.Err() != nil {
+		return nil, fault.Unavailablef(err, "the server is stopping")
+	}
+	return answer, err
 }
 
 // answerOrError returns what one question of several is answered with. A panic is stopped here: recoverPanic sees its own goroutine only.
