@@ -63,7 +63,7 @@ export default defineConfig({
   build: {
     target: 'es2022',
     // The first browsers with light-dark(), which would otherwise be rewritten into twice the styles.
-    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
+    cssTarget: ['chrome123', 'firefox124', 'safari17.5'],
     // Inlined files would become data: addresses; everything here is served by name and cached for good.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

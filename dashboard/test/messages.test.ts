@@ -32,6 +32,11 @@ describe('messages', () => {
     expect(ends('_one')).toEqual(ends('_other'));
   });
 
+  it('say what makes a visitor a current one', () => {
+    expect(en['now.hint']).toMatch(/pageview or custom event.*5 minutes/);
+    expect(de['now.hint']).toMatch(/5 Minuten.*Seitenaufruf oder einem eigenen Ereignis/);
+  });
+
   it('name everything the configuration lists', () => {
     const wanted = [
       ...METRICS.map(({ id }) => `metric.${id}`),

@@ -12,6 +12,10 @@ export function stubServer(rows: Rows) {
     current: 3,
     /** Status of the query endpoint when it is not 200. */
     status: 200,
+    /** When not empty, every question of a batch is refused with it; the batch itself is answered with 200. */
+    outage: '',
+    /** Requests are taken and never answered. */
+    hangs: false,
     /** Dimensions that are refused, with the reason. */
     refused: {} as Record<string, string>,
     batches: [] as Question[][],
@@ -19,7 +23,7 @@ export function stubServer(rows: Rows) {
   };
   const answer = (question: Question): Answer | Refusal => {
     const dimension = question.dimensions?.[0] ?? '';
-    const reason = server.refused[dimension];
+    const reason = server.outage || server.refused[dimension];
     if (reason) return { error: reason };
     const query = { date_range: ['2026-11-22', '2026-11-22'] };
     if (dimension === '') {
@@ -42,7 +46,12 @@ export function stubServer(rows: Rows) {
   };
   const reply = (body: unknown, status = 200) =>
     new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
+  const silence = (signal?: AbortSignal | null) =>
+    new Promise<Response>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
   vi.stubGlobal('fetch', async (url: string, init: RequestInit = {}) => {
+    if (server.hangs) return silence(init.signal);
     if (url.startsWith('/api/v1/stats/realtime/visitors?site_id=')) {
       server.realtime++;
       return reply(server.current);

@@ -59,7 +59,7 @@ describe('a view in the URL', () => {
   });
 
   it('keeps several values of one filter', () => {
-    const filters = [{ op: 'is', dimension: 'visit:country', values: ['DE', 'A,T', ''] }] as const;
+    const filters = [{ op: 'is', dimension: 'visit:source', values: ['x', 'A,T', ''] }] as const;
     expect(parseView(formatView({ ...plain, filters }))).toEqual({ ...plain, filters });
   });
 
@@ -80,9 +80,29 @@ describe('a view in the URL', () => {
     '?f=is,visit:salary,1',
     '?f=is,__proto__,1',
     `?f=is,event:page,${'x'.repeat(2001)}`,
+    `?f=is,event:page,${'ü'.repeat(1001)}`,
+    '?f=is,visit:country,de,DEU,%27,D1,DE%0A',
     '?f=%E0%A4%A',
   ])('drops what it does not know: %s', (search) => {
     expect(parseView(search)).toEqual(plain);
+  });
+
+  it('keeps of a country filter what can be a country', () => {
+    const { filters } = parseView('?f=is,visit:country,DE,de,%3Cb%3E,,(not+set),AT');
+    expect(filters[0]?.values).toEqual(['DE', '', '(not set)', 'AT']);
+    expect(parseView('?f=is,visit:source,de').filters[0]?.values).toEqual(['de']);
+  });
+
+  it('takes no more values than the API answers for', () => {
+    const many = Array.from({ length: 250 }, (_, i) => `/${i}`);
+    const { filters } = parseView(`?f=is,event:page,${many.join(',')}`);
+    expect(filters[0]?.values).toEqual(many.slice(0, 200));
+  });
+
+  it('takes no more text than the API answers for, all filters together', () => {
+    const long = Array.from({ length: 17 }, (_, i) => String(i).padEnd(2000, 'x')).join(',');
+    const { filters } = parseView(`?f=is,event:page,/a&f=is,visit:entry_page,${long}`);
+    expect(filters).toEqual([{ op: 'is', dimension: 'event:page', values: ['/a'] }]);
   });
 
   it('lets the last filter of a dimension win', () => {

@@ -2,12 +2,15 @@
 import type { Site } from '../state/siteview.ts';
 import type { Answer, BatchAnswer, Question, Refusal } from './types.ts';
 
+/** Longest wait for an answer. A request that never ended would hold up every refresh after it. */
+const TIMEOUT_MS = 30_000;
+
 /**
  * A request or question that failed. `message` is the server's own sentence, or empty when there was none
  * (no connection, or an answer that is not ours); it is shown as text.
  */
 export class ApiError extends Error {
-  /** `transient` failures may pass by themselves: no connection, or a 5xx. */
+  /** `transient` failures may pass by themselves: no connection, no answer in time, or a 5xx. */
   constructor(
     message: string,
     readonly transient: boolean,
@@ -52,8 +55,12 @@ async function request<T>(url: string, init: RequestInit): Promise<T> {
   let response: Response;
   let body: unknown;
   try {
-    response = await fetch(url, { ...init, credentials: 'same-origin', cache: 'no-store' });
-    body = await response.json().catch(() => undefined);
+    const signal = AbortSignal.any([
+      ...(init.signal ? [init.signal] : []),
+      AbortSignal.timeout(TIMEOUT_MS),
+    ]);
+    response = await fetch(url, { ...init, signal, credentials: 'same-origin', cache: 'no-store' });
+    body = await response.json().catch(() => init.signal?.throwIfAborted());
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError('', true);

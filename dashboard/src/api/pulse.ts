@@ -1,8 +1,6 @@
 // Keeps what is on the screen fresh, and only that: nothing is asked while the page is hidden, everything that has gone
 // stale is asked once when it is shown again.
-import type { Query, QueryClient } from '@tanstack/query-core';
-import { isLive } from './questions.ts';
-import type { Question } from './types.ts';
+import type { QueryClient } from '@tanstack/query-core';
 
 /** An event is in answers within 2 s; with this it is on the screen within 5 s of the visit. */
 export const LIVE_MS = 3_000;
@@ -10,12 +8,11 @@ export const LIVE_MS = 3_000;
 /** Starts refreshing; the returned function stops it. */
 export function startPulse(client: QueryClient): () => void {
   // One beat for both: "0 current visitors" above a visit of this minute would look like an error.
-  const beat = createBeat(LIVE_MS, () => refresh(client, isLiveQuery));
+  const beat = createBeat(LIVE_MS, () => refresh(client));
   const onVisibility = () => {
     const visible = document.visibilityState === 'visible';
     visible ? beat.start() : beat.stop();
-    if (visible)
-      void client.refetchQueries({ type: 'active', stale: true }, { cancelRefetch: false });
+    if (visible) void refresh(client);
   };
   document.addEventListener('visibilitychange', onVisibility);
   if (document.visibilityState === 'visible') beat.start();
@@ -25,13 +22,9 @@ export function startPulse(client: QueryClient): () => void {
   };
 }
 
-function refresh(client: QueryClient, predicate: (query: Query) => boolean): Promise<void> {
-  return client.refetchQueries({ type: 'active', predicate }, { cancelRefetch: false });
-}
-
-function isLiveQuery(query: Query): boolean {
-  const [kind, question] = query.queryKey;
-  return kind === 'now' || (kind === 'ask' && isLive(question as Question));
+/** Asks for what is stale: live answers are at once, past days after minutes, and what has failed until it is answered. */
+function refresh(client: QueryClient): Promise<void> {
+  return client.refetchQueries({ type: 'active', stale: true }, { cancelRefetch: false });
 }
 
 /** A timer that waits for its work: a slow server is asked less often, never twice at once. */

@@ -13,7 +13,7 @@ import { Breakdown } from '../panels/Breakdown.tsx';
 import { MainChart } from '../panels/MainChart.tsx';
 import { StaleNotice } from '../panels/StaleNotice.tsx';
 import { TopNumbers } from '../panels/TopNumbers.tsx';
-import { dateLabel } from '../state/clock.ts';
+import { currentTime, dateLabel } from '../state/clock.ts';
 import { periodOf, rangeOf } from '../state/periods.ts';
 import { PANELS } from '../state/reports.ts';
 import { type Site, type SiteView, SiteViewContext, useSiteView } from '../state/siteview.ts';
@@ -70,7 +70,7 @@ export function SitePage({ site, bootstrap }: { site: Site; bootstrap: Bootstrap
 function Heading() {
   const { site, view } = useSiteView();
   const { data, busy } = useAnswer(totals(site.domain, view));
-  const asked = rangeOf(view.period, dateLabel(new Date(), site.timezone));
+  const asked = rangeOf(view.period, dateLabel(currentTime(), site.timezone));
   const said = busy ? undefined : data?.answer.query?.date_range;
   return (
     <div class={styles.heading}>

@@ -6,7 +6,7 @@ import { TimeChart, type Words } from '../charts/TimeChart.tsx';
 import { TimeTable } from '../charts/TimeTable.tsx';
 import { formatDates, formatTime, formatValue } from '../i18n/format.ts';
 import { language, locale, t } from '../i18n/index.ts';
-import { hourLabel } from '../state/clock.ts';
+import { currentTime, hourLabel } from '../state/clock.ts';
 import { kindOf, type ValueKind } from '../state/metrics.ts';
 import { periodOf } from '../state/periods.ts';
 import { useSiteView } from '../state/siteview.ts';
@@ -77,7 +77,7 @@ interface Shown {
 
 /** What an answer shows. It belongs to the answer's own question, which may still be the one before. */
 function useShown(data: Answered | undefined, timezone: string): Shown | undefined {
-  const now = hourLabel(new Date(), timezone);
+  const now = hourLabel(currentTime(), timezone);
   return useMemo(() => {
     if (!data) return undefined;
     const { question, answer } = data;

@@ -25,8 +25,13 @@ export interface View {
   readonly tabs: Readonly<Partial<Record<PanelId, ReportId>>>;
 }
 
-/** Longest filter value taken from a URL, in characters; the collector keeps no longer path either. */
-const MAX_VALUE = 2000;
+// What the API takes; it refuses every question whose filters hold more.
+/** Longest filter value in bytes; the collector keeps no longer path either. */
+const MAX_VALUE_BYTES = 2000;
+/** Most values of one filter. */
+const MAX_VALUES = 200;
+/** Longest text of all filters' values together, in bytes. */
+const MAX_TEXT_BYTES = 32_768;
 
 export function parseView(search: string): View {
   const params = new URLSearchParams(search);
@@ -45,7 +50,7 @@ export function parseView(search: string): View {
   return {
     period: isPeriod(period) ? period : DEFAULT_PERIOD,
     metric: isMetric(metric) ? metric : DEFAULT_METRIC,
-    filters: [...filters.values()],
+    filters: fitting([...filters.values()]),
     tabs,
   };
 }
@@ -103,9 +108,30 @@ function formatFilter(filter: Filter): string {
 function parseFilter(text: string): Filter | undefined {
   const [op, dimension, ...values] = splitEscaped(text);
   if (op !== 'is' || dimension === undefined || !isDimension(dimension)) return undefined;
-  const unique = [...new Set(values)];
-  if (unique.length === 0 || unique.some((value) => value.length > MAX_VALUE)) return undefined;
-  return { op, dimension, values: unique };
+  const unique = [...new Set(values)].filter((value) => isValue(dimension, value));
+  if (unique.length === 0) return undefined;
+  return { op, dimension, values: unique.slice(0, MAX_VALUES) };
+}
+
+/** Whether the API takes a value: a country is two capital letters or nothing, which has a name there. */
+function isValue(dimension: DimensionId, value: string): boolean {
+  if (dimension === 'visit:country' && !/^([A-Z]{2}|\(not set\))?$/.test(value)) return false;
+  return bytes(value) <= MAX_VALUE_BYTES;
+}
+
+/** The filters without those whose values no longer fit. */
+function fitting(filters: readonly Filter[]): Filter[] {
+  let room = MAX_TEXT_BYTES;
+  return filters.filter(({ values }) => {
+    const size = values.reduce((sum, value) => sum + bytes(value), 0);
+    if (size > room) return false;
+    room -= size;
+    return true;
+  });
+}
+
+function bytes(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function splitEscaped(text: string): string[] {
