@@ -62,7 +62,7 @@ export default defineConfig({
   css: { transformer: 'lightningcss' },
   build: {
     target: 'es2022',
-    // The first browsers with light-dark(), which would otherwise be rewritten into twice the styles.
+    // The first browsers with light-dark(), which would otherwise be rewritten into twice the styles, and AbortSignal.any().
     cssTarget: ['chrome123', 'firefox124', 'safari17.5'],
     // Inlined files would become data: addresses; everything here is served by name and cached for good.
     assetsInlineLimit: 0,
