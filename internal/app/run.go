@@ -82,6 +82,7 @@ func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
 const (
 	forgetEvery = 5 * time.Second
 	finishEvery = time.Minute
+	finishFor   = 30 * time.Minute
 )
 
 // every calls do at each tick until ctx ends. Each promise has a ticker of its own: none may wait for another.
@@ -98,9 +99,12 @@ func every(ctx context.Context, interval time.Duration, do func()) error {
 	}
 }
 
-// finishRemovals deletes the events of removed sites whose deletion was interrupted.
+// finishRemovals deletes the events of removed sites whose deletion was interrupted. Nobody waits for it, and rewriting a large table takes
+// minutes: with a command's patience it would begin anew each time.
 func (a *App) finishRemovals(ctx context.Context) {
-	if err := a.siteService().finish(ctx); err != nil && ctx.Err() == nil {
+	service := a.siteService()
+	service.patience = finishFor
+	if err := service.finish(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("cannot delete the events of a removed site yet", "error", err)
 	}
 }

@@ -104,7 +104,7 @@ func (s *Store) Insert(ctx context.Context, token string, rows []event.Row) erro
 	defer func() { _ = batch.Abort() }() // does nothing once the batch was sent
 	for i, c := range all {
 		if err := batch.Column(i).Append(c.values(rows)); err != nil {
-			return fmt.Errorf("cannot fill column %s: %w", c.name, err)
+			return fmt.Errorf("cannot fill column %s: %w", c.name, withoutValues(err))
 		}
 	}
 	if err := batch.Send(); err != nil {
