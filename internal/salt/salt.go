@@ -1,93 +1,219 @@
 // Package salt makes visitor numbers: it turns a site, an address and a user agent into a number that is the same all day and means nothing
 // the next.
 //
-// ingest asks it once per event. The number is SipHash-2-4 under a random key that belongs to one calendar day in one time zone; app calls
-// Forget every few seconds, which takes the keys of days that are over out of use and overwrites them a moment later. Then nobody can make that
-// day's numbers again.
+// ingest asks it once per event. The number is SipHash-2-4 under a random key that belongs to one calendar day in one time zone; app calls Tend
+// every second, which destroys the keys of days that are over. Then nobody can make that day's numbers again. An import has a Throwaway of its own,
+// whose keys are for days long past and are destroyed with it.
 //
-// Invariants: a key comes from the system's random source and is derived from nothing. For a time zone there is one key in use at a time, and never
-// one for a date before a date already seen, so that a clock set back cannot bring a day back. Address and agent are read and not kept.
+// Invariants: a day's key comes from the system's random source, or from the store that several nodes share, and is derived from nothing. It exists
+// once, in a page of locked memory, which for storage "runtime" is also a file on tmpfs: so it survives the process and not the machine, and overwriting
+// the page leaves no copy. In a time zone there is one key in use at a time, never one for a date before the highest date seen, never one longer than 26
+// hours of the time since boot: a clock that is wrong cannot bring a day back or make one last. Address and agent are read and not kept.
 //
-// It keeps keys in memory only: after a restart, people who come back within the day are counted again. It does not keep the memory from being
-// swapped or dumped, and it knows no sites' settings.
+// It does not keep a key secret from who may read this process's memory, or the file, while the day lasts: he can test addresses. It cannot wipe the
+// kernel's and the processor's own copies, and not what tmpfs wrote to swap while no server held the page locked. The file of a server that was stopped
+// keeps its key until its day is over and a Sweeper of any server of the same user comes by, or the machine ends. It knows no sites' settings.
 package salt
 
 import (
-	"encoding/binary"
+	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"log/slog"
 	"net/netip"
-	"slices"
+	"os"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/dchest/siphash"
-
 	"github.com/daysalt/daysalt/internal/event"
+	"github.com/daysalt/daysalt/internal/fault"
 )
 
-// maxAgent bounds how much of a user agent is hashed, in bytes. Real ones are shorter; two that differ only beyond it are one visitor.
-const maxAgent = 512
+// Clock tells the wall's time, and the time since the machine booted, which nobody can set back.
+type Clock interface {
+	Now() time.Time
+	Boot() time.Duration
+}
 
-// Keys holds the key of the present day for every time zone in use.
+// Shared is a store of keys that several nodes share.
+type Shared interface {
+	// Fetch writes the key of a date in a zone to key, and makes it if there is none. It answers ErrOver when the date was dropped. It does not touch
+	// key after it returned.
+	Fetch(ctx context.Context, zone string, day event.Day, key *[16]byte) error
+	// Drop destroys the key of a date. It is no error if there is none.
+	Drop(ctx context.Context, zone string, day event.Day) error
+}
+
+// ErrOver is Shared's answer for a date whose key was destroyed.
+var ErrOver = errors.New("the date's key was destroyed")
+
+// Storage says where keys are kept.
+type Storage string
+
+// The storages.
+const (
+	Runtime  Storage = "runtime"  // a file on tmpfs: survives a restart of the process
+	Memory   Storage = "memory"   // this process's memory: visitors who come back after a restart are counted again
+	Postgres Storage = "postgres" // a PostgreSQL that several nodes share, and this process's memory
+)
+
+const (
+	longest      = 26 * time.Hour   // how long a key is used; a day has 25 hours at most
+	longestBatch = 24 * time.Hour   // how long the keys of an import are
+	wrongClock   = time.Hour        // behind midnight by less is no wrong date to warn of
+	lookups      = 4                // how often a key may be destroyed between looking it up and using it
+	earlier      = 10 * time.Minute // how long before its date a shared key is fetched
+	patience     = time.Second      // for one answer of the shared store
+	pause        = 5 * time.Second  // after the shared store failed
+)
+
+// Config says where keys are kept.
+type Config struct {
+	Storage Storage
+	File    File      // Runtime: the place for the keys, in a directory that RuntimeDir found
+	Shared  Shared    // Postgres: the store
+	Random  io.Reader // nil is the system's random source
+}
+
+// Keys holds the key of the present day for every time zone in use. It is safe for concurrent use.
 type Keys struct {
-	random io.Reader
+	cfg   Config
+	clock Clock
+	log   *slog.Logger
+	page  *page
 
-	mu     sync.Mutex // one change at a time
-	byZone atomic.Pointer[map[string]*dayKey]
-	over   []overKey // out of use, not overwritten yet
+	byZone    atomic.Pointer[map[string]*dayKey] // what page says; the state of a slot tells when it does not any more
+	own       atomic.Uint64
+	destroyed atomic.Uint64
+	behind    atomic.Int64
+
+	mu      sync.Mutex // one change at a time; guards what follows
+	closed  bool
+	locked  bool                 // whether the page's lock could be had the last time
+	cleaned uint64               // how many keys were destroyed when the last traces were wiped
+	warned  map[string]event.Day // per zone: the highest date, where the wall is behind it
+	share   sharing
 }
 
-// dayKey is the key of one date in one zone. A nil key says that the date was seen and has none.
+// dayKey is the key of one date in one zone. It does not change.
 type dayKey struct {
+	day   event.Day
+	zone  *time.Location
+	slot  *slot
+	state uint64 // the slot's, as long as it holds this key
+}
+
+// zoneDay is a date in a zone.
+type zoneDay struct {
+	zone string
 	day  event.Day
-	zone *time.Location
-	key  *[2]atomic.Uint64 // atomic, because it is overwritten while a late reader may hold it
 }
 
-// overKey is a key out of use, and since when.
-type overKey struct {
-	key   *[2]atomic.Uint64
-	since time.Time
+// Stats are counts since the start, or how it is now.
+type Stats struct {
+	InUse     int    // keys that exist now
+	Destroyed uint64 // keys destroyed by this process
+	Own       uint64 // keys made because the shared store could not be reached, or did not have to be asked: visitors have another number on each node
+	Behind    int    // zones in which the wall's date is before the highest date seen
+	Locked    bool   // the keys' memory cannot be swapped
 }
 
-// requestsEnd is how long a request that has looked its key up may go on using it.
-const requestsEnd = 10 * time.Second
-
-// New returns Keys without any key; random is crypto/rand.Reader outside tests.
-func New(random io.Reader) *Keys {
-	k := &Keys{random: random}
+// Open returns the Keys of a storage. Keys in the file that are over, or too old, are destroyed first. The error is a fault for a storage that does not
+// exist; else the file could not be used.
+func Open(cfg Config, clock Clock, log *slog.Logger) (*Keys, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	k := &Keys{cfg: cfg, clock: clock, log: log, locked: true, warned: map[string]event.Day{}}
 	k.byZone.Store(&map[string]*dayKey{})
-	return k
+	if cfg.Storage == Postgres {
+		k.share = newSharing()
+	} else {
+		k.cfg.Shared = nil
+	}
+	var err error
+	switch {
+	case cfg.Storage == Runtime && cfg.File != (File{}):
+		k.page, err = openPage(cfg.File, keySlots, log)
+	case cfg.Storage == Memory, cfg.Storage == Postgres && cfg.Shared != nil:
+		k.page, err = newPage(keySlots)
+	default:
+		return nil, fault.Invalidf("salt.storage", "must be runtime (with a place for the key file), memory or postgres (with a store)")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if k.page.guard != nil {
+		log.Warn("the memory for keys could not be locked and may be swapped to a disk: raise the limit of locked memory to 64 KiB or more", "error", k.page.guard)
+	}
+	k.page.clean()
+	k.page.sweep(clock.Now(), clock.Boot(), k.forget)
+	k.page.unlock()
+	return k, nil
 }
 
-// Number returns the site's calendar day at t, and the visitor number of an address and agent on it. An error means that no key could be
-// made because the system's random source failed.
+// Number returns the site's calendar day at t, and the visitor number of an address and agent on it. The day is later than t's when the zone has seen a
+// later one. An error means that no key could be made: the random source failed, the file's lock cannot be had, or there are too many zones.
 func (k *Keys) Number(siteID uint32, zone *time.Location, t time.Time, address netip.Addr, agent string) (event.Day, uint64, error) {
-	key, err := k.key(zone, DayOf(t, zone))
-	if err != nil {
-		return 0, 0, err
+	v := visitor{siteID, address, agent}
+	day := DayOf(t, zone)
+	key := (*k.byZone.Load())[zone.String()]
+	for range lookups {
+		if key != nil && key.day >= day {
+			if number, ok := key.slot.number(key.state, &v); ok {
+				return key.day, number, nil
+			}
+		}
+		var err error
+		if key, err = k.find(zone, day); err != nil {
+			return 0, 0, fmt.Errorf("cannot make the day's key: %w", err)
+		}
 	}
-	var buf [4 + 1 + 16 + 2 + maxAgent]byte
-	b := binary.LittleEndian.AppendUint32(buf[:0], siteID)
-	// Length before each part: "1.2.3.4" and an agent can never be cut in two ways that hash alike.
-	raw, size := address.Unmap().As16(), byte(16)
-	if address.Unmap().Is4() {
-		size = 4
-	}
-	b = append(b, size)
-	b = append(b, raw[16-size:]...)
-	agent = agent[:min(len(agent), maxAgent)]
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(agent)))
-	b = append(b, agent...)
-	number := siphash.Hash(key.key[0].Load(), key.key[1].Load(), b)
-	if number == 0 {
-		number = 1 // 0 says that no number was made
-	}
-	return key.day, number, nil
+	return 0, 0, errTaken
 }
+
+// Stats says how it is.
+func (k *Keys) Stats() Stats {
+	s := Stats{
+		Destroyed: k.destroyed.Load(), Own: k.own.Load(), Behind: int(k.behind.Load()),
+		Locked: k.page.guard == nil,
+	}
+	for i := range k.page.slots {
+		if k.page.slots[i].kind().hasKey() {
+			s.InUse++
+		}
+	}
+	return s
+}
+
+// Close makes an end: keys in memory are destroyed, those in a file stay for the next process. Number fails from then on. The page stays mapped until the
+// process ends, because a late request may be reading it.
+func (k *Keys) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	k.byZone.Store(&map[string]*dayKey{})
+	if k.page.file == nil {
+		k.page.wipe()
+		return nil
+	}
+	return k.page.file.Close()
+}
+
+// errTaken says that a key went as often as it was looked up.
+var errTaken = errors.New("cannot use the day's key: it was destroyed again and again")
+
+var errClosed = fmt.Errorf("the keys were closed: %w", os.ErrClosed)
 
 // DayOf returns the calendar day of t in a zone.
 func DayOf(t time.Time, zone *time.Location) event.Day {
@@ -95,65 +221,10 @@ func DayOf(t time.Time, zone *time.Location) event.Day {
 	return event.Day((t.Unix() + int64(offset)) / 86400)
 }
 
-func (k *Keys) key(zone *time.Location, day event.Day) (*dayKey, error) {
-	if key, ok := (*k.byZone.Load())[zone.String()]; ok && key.day >= day && key.key != nil {
-		return key, nil
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	seen, ok := (*k.byZone.Load())[zone.String()]
-	if ok && seen.day >= day {
-		if seen.key != nil {
-			return seen, nil
-		}
-		day = seen.day
-	}
-	var secret [16]byte
-	if _, err := io.ReadFull(k.random, secret[:]); err != nil {
-		return nil, fmt.Errorf("cannot make the day's key: %w", err)
-	}
-	key := &dayKey{day: day, zone: zone, key: new([2]atomic.Uint64)}
-	key.key[0].Store(binary.LittleEndian.Uint64(secret[:8]))
-	key.key[1].Store(binary.LittleEndian.Uint64(secret[8:]))
-	clear(secret[:])
-	k.replace(key)
-	if ok && seen.key != nil {
-		k.over = append(k.over, overKey{seen.key, time.Time{}}) // Forget dates it
-	}
-	return key, nil
-}
-
-// replace puts one zone's key into a new snapshot. The caller holds the lock.
-func (k *Keys) replace(key *dayKey) {
-	next := maps.Clone(*k.byZone.Load())
-	next[key.zone.String()] = key
-	k.byZone.Store(&next)
-}
-
-// Forget takes keys of days that are over at now out of use, and overwrites those that have been out of use for longer than a request may take.
-// It is to be called every few seconds.
-func (k *Keys) Forget(now time.Time) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, key := range *k.byZone.Load() {
-		today := DayOf(now, key.zone)
-		if key.key == nil || key.day >= today {
-			continue
-		}
-		k.replace(&dayKey{day: today, zone: key.zone})
-		k.over = append(k.over, overKey{key.key, time.Time{}})
-	}
-	k.over = slices.DeleteFunc(k.over, func(o overKey) bool {
-		if o.since.IsZero() || now.Sub(o.since) <= requestsEnd {
-			return false
-		}
-		o.key[0].Store(0)
-		o.key[1].Store(0)
-		return true
-	})
-	for i := range k.over {
-		if k.over[i].since.IsZero() {
-			k.over[i].since = now
-		}
-	}
+// EndOf returns when a calendar day is over in a zone: the first second of a later one. Days have from 23 to 25 hours, and a zone may skip one.
+func EndOf(day event.Day, zone *time.Location) time.Time {
+	const span = 4 * 86400
+	from := int64(day)*86400 - 86400 // zones are less than a day away from UTC
+	n := sort.Search(span, func(i int) bool { return DayOf(time.Unix(from+int64(i), 0), zone) > day })
+	return time.Unix(from+int64(n), 0)
 }
