@@ -31,7 +31,7 @@ func (s *Server) collect(c *fiber.Ctx) error {
 	}
 	verdict, err := s.ingest.Ingest(&ingest.Hit{
 		Time:    s.now(),
-		Address: peer(c),
+		Address: s.client(c),
 		Agent:   utils.UnsafeString(header.Peek(fiber.HeaderUserAgent)),
 		Hints: agent.Hints{
 			Brands:   utils.UnsafeString(header.Peek("Sec-Ch-Ua")),

@@ -45,10 +45,13 @@ func one(b bool) int {
 // onlyThisMachine guards what has no accounts yet: the peer and the Host must be this machine, which a page on another host that resolves to
 // 127.0.0.1 is not. A proxy on this machine that passes requests on gives itself away by a header, by the Host it was asked for, or by the
 // HTTP/1.0 that nginx speaks when nobody tells it otherwise; one that shows none of these cannot be told from a browser, so deploy/README.md says
-// what a proxy must send.
-func onlyThisMachine(c *fiber.Ctx) error {
+// what a proxy must send. What a trusted proxy says of the visitor's address counts for nothing here.
+func (s *Server) onlyThisMachine(c *fiber.Ctx) error {
 	header := &c.Request().Header
 	forwarded := len(header.Peek(fiber.HeaderXForwardedFor))+len(header.Peek(fiber.HeaderForwarded))+len(header.Peek("X-Real-Ip"))+len(header.Peek(fiber.HeaderVia)) > 0
+	if s.cfg.ClientHeader != "" {
+		forwarded = forwarded || len(header.Peek(s.cfg.ClientHeader)) > 0
+	}
 	if forwarded || !header.IsHTTP11() || !peer(c).IsLoopback() || !isLoopbackHost(string(header.Host())) {
 		return fiber.NewError(fiber.StatusForbidden, "the dashboard answers only on this machine, at http://127.0.0.1, until there are accounts")
 	}
@@ -56,15 +59,6 @@ func onlyThisMachine(c *fiber.Ctx) error {
 		return fiber.NewError(fiber.StatusForbidden, "another site may not ask")
 	}
 	return c.Next()
-}
-
-// peer returns the address at the other end of the connection. Headers are not believed.
-func peer(c *fiber.Ctx) netip.Addr {
-	a, ok := c.Context().RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	return a.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // isLoopbackHost says whether a Host header names this machine.

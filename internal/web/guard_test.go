@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daysalt/daysalt/internal/address"
 	"github.com/daysalt/daysalt/internal/ingest"
+	"github.com/daysalt/daysalt/internal/web"
 )
 
 // raw sends bytes and returns what comes back until the server closes the connection; it waits a second for that.
@@ -104,6 +106,33 @@ func TestOnlyThisMachine(t *testing.T) {
 	}
 	for _, peer := range []string{"192.0.2.1", "10.0.0.1", "::ffff:192.0.2.1", "2001:db8::1", "fe80::1%eth0"} {
 		f(peer, 403, "127.0.0.1", "localhost:8000")
+	}
+}
+
+// No header makes a request one of this machine's, and each that a proxy writes an address in makes it another's.
+func TestOnlyThisMachine_proxies(t *testing.T) {
+	proxies, err := address.ParseProxies([]string{"10.0.0.0/8", "127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(peer, only string, want int, headers ...string) {
+		t.Helper()
+		at := (&fixture{peer: peer, config: web.Config{Proxies: proxies, ClientHeader: only}}).serve(t)
+		if got := call(t, at, "GET", "/api/v1/sites", "", append(headers, "Host", "localhost")...); got.status != want {
+			t.Errorf("peer %s, only %q, %q: %d, want %d", peer, only, headers, got.status, want)
+		}
+	}
+	f("127.0.0.1", "", 200)
+	f("127.0.0.1", "X-Client", 200)
+	f("127.0.0.1", "", 200, "X-Client", "127.0.0.1")
+	f("127.0.0.1", "X-Client", 403, "x-client", "127.0.0.1")
+	for _, only := range []string{"", "X-Forwarded-For", "X-Client"} {
+		for _, header := range []string{"X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"} {
+			f("127.0.0.1", only, 403, header, "127.0.0.1")
+		}
+		f("10.0.0.1", only, 403)
+		f("10.0.0.1", only, 403, "X-Client", "127.0.0.1")
+		f("10.0.0.1", only, 403, "X-Forwarded-For", "127.0.0.1")
 	}
 }
 

@@ -5,8 +5,9 @@
 // that knows fiber.
 //
 // Invariants: a request that two servers could read differently is refused before anything else looks at it. fiber's strings are reused after
-// a handler returns; what stays is copied here. The visitor's address is the socket's peer, whatever a header says. No address, agent, path or
-// query string is logged. The dashboard and the read API answer this machine only, until there are accounts.
+// a handler returns; what stays is copied here. The visitor's address is the socket's peer, whatever a header says, but where the peer is a
+// trusted proxy: then address says which header is believed. No address, agent, path or query string is logged. The dashboard and the read API
+// answer this machine only, until there are accounts.
 //
 // It decides nothing about an event (ingest does) and nothing about a number (query does).
 package web
@@ -21,6 +22,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/daysalt/daysalt/internal/address"
 	"github.com/daysalt/daysalt/internal/fault"
 	"github.com/daysalt/daysalt/internal/ingest"
 	"github.com/daysalt/daysalt/internal/query"
@@ -55,6 +57,9 @@ type Config struct {
 	Tracker     []byte                        // d.js
 	Dashboard   fs.FS                         // the built dashboard, or an empty one
 	Attribution func() (text, address string) // of the location database; "" for none
+
+	Proxies      address.Proxies // whose word on the visitor's address is believed
+	ClientHeader string          // the one header they say it in; "" for X-Forwarded-For and Forwarded
 }
 
 // Server answers HTTP.
@@ -106,7 +111,7 @@ func (s *Server) routes() {
 		s.app.Get("/demo", demo)
 		s.app.Get("/demo/:page", demo)
 	}
-	own := s.app.Group("", onlyThisMachine)
+	own := s.app.Group("", s.onlyThisMachine)
 	own.Post("/api/v2/query", s.query)
 	own.Get("/api/v1/stats/realtime/visitors", s.realtime)
 	own.Get("/api/v1/sites", s.listSites)
