@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/daysalt/daysalt/internal/admin"
 	"github.com/daysalt/daysalt/internal/app"
@@ -37,20 +40,67 @@ func withServer(cmd *cobra.Command, do func(c *admin.Client) error) error {
 }
 
 func newSite() *cobra.Command {
-	cmd := &cobra.Command{Use: "site", Short: "Add, list, change and remove sites", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: "site", Short: "Add, list, change and remove sites, and what they redact", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return usageError{fmt.Errorf("name a command; %q lists them", cmd.CommandPath()+" --help")}
 	}}
-	cmd.AddCommand(newSiteAdd(), newSiteList(), newSiteSet(), newSiteRemove())
+	cmd.AddCommand(newSiteAdd(), newSiteList(), newSiteSet(), newSiteRedact(), newSiteRemove())
 	return cmd
+}
+
+// privacyFlags are the flags for what a site does with an address.
+type privacyFlags struct {
+	mask      int
+	hash, geo string
+}
+
+// register adds the flags. Where a site is added they have defaults; where one is changed, what is not given stays as it is.
+func (f *privacyFlags) register(flags *pflag.FlagSet, defaults bool) {
+	if defaults {
+		*f = privacyFlags{mask: 2, hash: "full", geo: "cut"}
+	}
+	flags.Var((*maskFlag)(&f.mask), "address-mask", "what a masked address keeps: 1 /24 or /64, 2 /16 or /48, 3 /8 or /24, 4 nothing")
+	flags.StringVar(&f.hash, "hash-address", f.hash, "make visitor numbers from the full or from the masked address")
+	flags.StringVar(&f.geo, "geo-from", f.geo, "look locations up with the address cut to /24 or /48, with the masked one, or off")
+}
+
+// maskFlag is an int that says what is allowed where it is given none.
+type maskFlag int
+
+// Set reads a number; whether it is one of the levels is for the server to say.
+func (m *maskFlag) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return errors.New("must be 1, 2, 3 or 4")
+	}
+	*m = maskFlag(n)
+	return nil
+}
+
+// String returns the number, which pflag shows as the default unless it is 0.
+func (m *maskFlag) String() string { return strconv.Itoa(int(*m)) }
+
+// Type is what the help calls the value.
+func (*maskFlag) Type() string { return "level" }
+
+// given returns a value where its flag was given, else nil.
+func given[T any](cmd *cobra.Command, flag string, value *T) *T {
+	if !cmd.Flags().Changed(flag) {
+		return nil
+	}
+	return value
 }
 
 func newSiteAdd() *cobra.Command {
 	var in admin.AddSite
+	var privacy privacyFlags
 	cmd := &cobra.Command{Use: "add DOMAIN", Short: "Measure a site", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		in.Domain = args[0]
 		if cmd.Flags().Changed("retention-days") && in.RetentionDays == 0 { // on the socket, 0 asks for the default
 			return fault.Invalidf("retention_days", "is 0, and must be between 1 and 3650")
 		}
+		in.AddressMask = given(cmd, "address-mask", &privacy.mask)
+		in.HashAddress = given(cmd, "hash-address", &privacy.hash)
+		in.GeoFrom = given(cmd, "geo-from", &privacy.geo)
 		return withServer(cmd, func(c *admin.Client) error {
 			info, err := c.AddSite(cmd.Context(), in)
 			if err != nil {
@@ -64,6 +114,7 @@ func newSiteAdd() *cobra.Command {
 	}}
 	cmd.Flags().StringVar(&in.Timezone, "timezone", "UTC", "time zone in which the site's day begins, such as Europe/Berlin")
 	cmd.Flags().IntVar(&in.RetentionDays, "retention-days", 0, "days after which its events are deleted (default: retention.event_days)")
+	privacy.register(cmd.Flags(), true)
 	return cmd
 }
 
@@ -76,9 +127,10 @@ func newSiteList() *cobra.Command {
 			}
 			return show(cmd, infos, func(w io.Writer) {
 				table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-				fmt.Fprintln(table, "DOMAIN\tTIME ZONE\tRETENTION\tSINCE")
+				fmt.Fprintln(table, "DOMAIN\tTIME ZONE\tRETENTION\tMASK\tHASH\tGEO\tRULES\tSINCE")
 				for _, i := range infos {
-					fmt.Fprintf(table, "%s\t%s\t%d days\t%s\n", i.Domain, zoneText(i), i.RetentionDays, i.Created.Format(time.DateOnly))
+					fmt.Fprintf(table, "%s\t%s\t%d days\t%d\t%s\t%s\t%d\t%s\n", i.Domain, zoneText(i), i.RetentionDays,
+						i.AddressMask, i.HashAddress, i.GeoFrom, len(i.Redact), i.Created.Format(time.DateOnly))
 				}
 				_ = table.Flush() // writes to w, as everything above
 			})
@@ -96,13 +148,11 @@ func zoneText(i admin.SiteInfo) string {
 func newSiteSet() *cobra.Command {
 	var zone string
 	var days int
-	cmd := &cobra.Command{Use: "set DOMAIN", Short: "Change a site", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		var change site.Change
-		if cmd.Flags().Changed("timezone") {
-			change.Timezone = &zone
-		}
-		if cmd.Flags().Changed("retention-days") {
-			change.RetentionDays = &days
+	var privacy privacyFlags
+	cmd := &cobra.Command{Use: "set DOMAIN", Short: "Change a site; what is not given stays as it is", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		change := site.Change{
+			Timezone: given(cmd, "timezone", &zone), RetentionDays: given(cmd, "retention-days", &days),
+			AddressMask: given(cmd, "address-mask", &privacy.mask), HashAddress: given(cmd, "hash-address", &privacy.hash), GeoFrom: given(cmd, "geo-from", &privacy.geo),
 		}
 		return withServer(cmd, func(c *admin.Client) error {
 			info, err := c.SetSite(cmd.Context(), args[0], change)
@@ -110,13 +160,25 @@ func newSiteSet() *cobra.Command {
 				return err
 			}
 			return show(cmd, info, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: time zone %s, new events are kept for %d days\n", info.Domain, zoneText(info), info.RetentionDays)
+				fmt.Fprintf(w, "%s: time zone %s, new events are kept for %d days,\naddress mask %d, visitor numbers from the %s address, %s\n",
+					info.Domain, zoneText(info), info.RetentionDays, info.AddressMask, info.HashAddress, geoText(info))
+				if info.NewNumbers {
+					fmt.Fprintln(w, "Visitors have new numbers from now on: who was here today already and comes again is counted twice for today.")
+				}
 			})
 		})
 	}}
 	cmd.Flags().StringVar(&zone, "timezone", "", "new time zone; it begins at the later of the two zones' next midnights")
 	cmd.Flags().IntVar(&days, "retention-days", 0, "days after which new events are deleted")
+	privacy.register(cmd.Flags(), false)
 	return cmd
+}
+
+func geoText(i admin.SiteInfo) string {
+	if i.GeoFrom == site.GeoOff.String() {
+		return "no locations"
+	}
+	return "locations from the " + i.GeoFrom + " address"
 }
 
 func newSiteRemove() *cobra.Command {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daysalt/daysalt/internal/admin"
+	"github.com/daysalt/daysalt/internal/site"
 	"github.com/daysalt/daysalt/internal/testkit"
 )
 
@@ -26,6 +28,9 @@ func listed(t *testing.T, dir string) []string {
 		line := i.Domain + " " + i.Timezone
 		if i.NextTimezone != "" {
 			line += " then " + i.NextTimezone
+		}
+		if i.AddressMask != 2 || i.HashAddress != "full" || i.GeoFrom != "cut" || len(i.Redact) > 0 {
+			line += fmt.Sprint(" privacy ", i.AddressMask, " ", i.HashAddress, " ", i.GeoFrom, " ", len(i.Redact))
 		}
 		if i.RetentionDays != 396 {
 			line += " other retention"
@@ -59,6 +64,7 @@ func TestSite(t *testing.T) {
 		if got := siteCommand(t, dir, "list"); !strings.Contains(got, "blog.example  UTC") || !strings.Contains(got, "(Pacific/Auckland from ") {
 			t.Errorf("list printed %q", got)
 		}
+		privacyCommands(t, dir)
 		siteCommand(t, dir, "rm", "blog.example", "--yes")
 		siteCommand(t, dir, "rm", "www.shop.example", "--yes", "--json")
 		if got := listed(t, dir); len(got) != 0 {
@@ -68,6 +74,53 @@ func TestSite(t *testing.T) {
 	commands(t)
 	serve(t, dir)
 	commands(t)
+}
+
+// privacyCommands are the part of TestSite about addresses and redaction rules. It leaves blog.example as it was, and no other site.
+func privacyCommands(t *testing.T, dir string) {
+	t.Helper()
+	siteCommand(t, dir, "add", "strict.example", "--address-mask", "4", "--hash-address", "masked", "--geo-from", "off")
+	const counted = "counted twice"
+	if got := siteCommand(t, dir, "set", "blog.example", "--address-mask", "1", "--geo-from", "masked"); strings.Contains(got, counted) || !strings.Contains(got, "address mask 1") {
+		t.Errorf("set without new numbers printed %q", got)
+	}
+	if got := siteCommand(t, dir, "set", "blog.example", "--hash-address", "masked"); !strings.Contains(got, counted) {
+		t.Errorf("set with new numbers printed %q", got)
+	}
+	siteCommand(t, dir, "redact", "add", "blog.example", "--match", "^/customers/([^/]+)", "--as", "{customer}")
+	if got := siteCommand(t, dir, "redact", "add", "blog.example", "--field", "all", "--match", "(?i)anna", "--as", "{person}"); !strings.Contains(got, "2  all    (?i)anna") {
+		t.Errorf("redact add printed %q", got)
+	}
+	if got := listed(t, dir); !cmp.Equal(got, []string{"blog.example UTC privacy 1 masked masked 2", "shop.example Europe/Berlin then Pacific/Auckland", "strict.example UTC privacy 4 masked off 0"}) {
+		t.Errorf("listed: %q", got)
+	}
+	if got := siteCommand(t, dir, "list"); !strings.Contains(got, "4     masked  off     0      2") {
+		t.Errorf("list printed %q", got)
+	}
+	try := func(domain, field, text, want string) {
+		t.Helper()
+		if got := siteCommand(t, dir, "redact", "try", domain, "--field", field, text); got != want+"\n" {
+			t.Errorf("%s: %q becomes %q, want %q", field, text, got, want)
+		}
+	}
+	try("blog.example", "path", "/customers/4711/anna", "/customers/{customer}/{person}")
+	try("blog.example", "path", "/write/someone@example.com", "/write/{email}")
+	try("blog.example", "name", "Anna bought", "{person} bought")
+	try("blog.example", "referrer", "news.example/by/anna", "news.example/by/{person}")
+	try("strict.example", "path", "/customers/4711/anna", "/customers/4711/anna")
+	if got := siteCommand(t, dir, "redact", "rm", "blog.example", "1"); strings.Contains(got, "customers") {
+		t.Errorf("redact rm printed %q", got)
+	}
+	var rules []site.Rule
+	if err := json.Unmarshal([]byte(siteCommand(t, dir, "redact", "blog.example", "--json")), &rules); err != nil || !cmp.Equal(rules, []site.Rule{{Field: "all", Match: "(?i)anna", As: "{person}"}}) {
+		t.Errorf("redact listed %q, %v", rules, err)
+	}
+	siteCommand(t, dir, "redact", "rm", "www.blog.example", "1")
+	if got := siteCommand(t, dir, "redact", "blog.example"); !strings.Contains(got, "no rules") {
+		t.Errorf("redact printed %q", got)
+	}
+	siteCommand(t, dir, "set", "blog.example", "--address-mask", "2", "--hash-address", "full", "--geo-from", "cut")
+	siteCommand(t, dir, "rm", "strict.example", "--yes")
 }
 
 // The hot path sees a change within a second; a site that is removed takes its rows along.
@@ -158,7 +211,31 @@ func TestUsage(t *testing.T) {
 	f(2, "retention_days: ", "site", "add", "shop.example", "--retention-days", "0")
 	f(2, "retention_days: ", "site", "add", "shop.example", "--retention-days", "3651")
 	f(2, "--retention-days", "site", "add", "shop.example", "--retention-days", "long")
+	f(2, "address_mask: is 7, and must be between 1 ", "site", "add", "shop.example", "--address-mask", "7")
+	f(2, "address_mask: ", "site", "add", "shop.example", "--address-mask", "0")
+	f(2, "--address-mask", "site", "add", "shop.example", "--address-mask", "all")
+	f(2, "hash_address: ", "site", "add", "shop.example", "--hash-address", "half")
+	f(2, "hash_address: ", "site", "add", "shop.example", "--hash-address", "")
+	f(2, "geo_from: ", "site", "add", "shop.example", "--geo-from", "full")
 	f(1, "domain: ", "site", "add", "taken.example")
+	f(2, "address_mask: ", "site", "set", "taken.example", "--address-mask", "7")
+	f(2, "hash_address: ", "site", "set", "taken.example", "--hash-address", "half")
+	f(2, "geo_from: ", "site", "set", "taken.example", "--geo-from", "full")
+	f(1, "domain: ", "site", "redact", "unknown.example")
+	f(2, "arg", "site", "redact")
+	f(2, "arg", "site", "redact", "sell", "taken.example")
+	f(2, "arg", "site", "redact", "add")
+	f(2, "redact[0].match: ", "site", "redact", "add", "taken.example", "--as", "x")
+	f(2, "redact[0].match: ", "site", "redact", "add", "taken.example", "--match", "(", "--as", "x")
+	f(2, "redact[0].field: ", "site", "redact", "add", "taken.example", "--field", "city", "--match", "a", "--as", "x")
+	f(1, "domain: ", "site", "redact", "add", "unknown.example", "--match", "a", "--as", "x")
+	f(2, "arg", "site", "redact", "rm", "taken.example")
+	f(2, "number of a rule", "site", "redact", "rm", "taken.example", "first")
+	f(2, "number of a rule", "site", "redact", "rm", "taken.example", "0")
+	f(1, "redact: ", "site", "redact", "rm", "taken.example", "1")
+	f(2, "arg", "site", "redact", "try", "taken.example")
+	f(2, "field: ", "site", "redact", "try", "taken.example", "--field", "city", "text")
+	f(1, "domain: ", "site", "redact", "try", "unknown.example", "text")
 	f(2, "timezone: ", "site", "set", "taken.example", "--timezone", "Mars")
 	f(2, "retention_days: ", "site", "set", "taken.example", "--retention-days", "0")
 	f(2, "nothing to change", "site", "set", "taken.example")

@@ -26,31 +26,58 @@ import (
 // Sites is what the socket may do with sites. Remove also deletes the site's events.
 type Sites interface {
 	All() []*site.Site
-	Add(ctx context.Context, domain, timezone string, retentionDays int) (*site.Site, error)
+	Get(domain string) (*site.Site, error)
+	Create(ctx context.Context, domain string, c site.Change) (*site.Site, error)
 	Set(ctx context.Context, domain string, c site.Change) (*site.Site, error)
 	Remove(ctx context.Context, domain string) (*site.Site, error)
 }
 
 // SiteInfo is a site as the socket shows it.
 type SiteInfo struct {
-	Domain        string    `json:"domain"`
-	Timezone      string    `json:"timezone"`
-	NextTimezone  string    `json:"next_timezone,omitempty"`
-	NextFrom      time.Time `json:"next_from,omitzero"`
-	RetentionDays int       `json:"retention_days"`
-	Created       time.Time `json:"created"`
+	Domain        string      `json:"domain"`
+	Timezone      string      `json:"timezone"`
+	NextTimezone  string      `json:"next_timezone,omitempty"`
+	NextFrom      time.Time   `json:"next_from,omitzero"`
+	RetentionDays int         `json:"retention_days"`
+	AddressMask   int         `json:"address_mask"`
+	HashAddress   string      `json:"hash_address"`
+	GeoFrom       string      `json:"geo_from"`
+	Redact        []site.Rule `json:"redact"`
+	Created       time.Time   `json:"created"`
+
+	// NewNumbers is true in the answer to a change from which on visitors have other numbers than earlier on that day.
+	NewNumbers bool `json:"new_numbers,omitempty"`
 }
 
-// AddSite is what it takes to make a site; RetentionDays 0 means the server's default.
+// AddSite is what it takes to make a site; RetentionDays 0 means the server's default, nil the default of a new site.
 type AddSite struct {
-	Domain        string `json:"domain"`
-	Timezone      string `json:"timezone"`
-	RetentionDays int    `json:"retention_days"`
+	Domain        string       `json:"domain"`
+	Timezone      string       `json:"timezone"`
+	RetentionDays int          `json:"retention_days"`
+	AddressMask   *int         `json:"address_mask,omitempty"`
+	HashAddress   *string      `json:"hash_address,omitempty"`
+	GeoFrom       *string      `json:"geo_from,omitempty"`
+	Redact        *[]site.Rule `json:"redact,omitempty"`
+}
+
+// Try is a text that somebody tries a site's redaction on, and what becomes of it.
+type Try struct {
+	Field string `json:"field"` // path, referrer, campaign, props, name
+	Text  string `json:"text"`
+}
+
+// Services are what the socket gives commands to.
+type Services struct {
+	Sites   Sites
+	Abuse   Abuse
+	Imports Imports
 }
 
 // Socket serves the command line.
 type Socket struct {
 	sites         Sites
+	abuse         Abuse
+	imports       Imports
 	retentionDays int
 	now           func() time.Time
 	log           *slog.Logger
@@ -58,12 +85,18 @@ type Socket struct {
 }
 
 // NewSocket returns the socket's handler; retentionDays is the default of a new site.
-func NewSocket(sites Sites, retentionDays int, now func() time.Time, log *slog.Logger) *Socket {
-	s := &Socket{sites: sites, retentionDays: retentionDays, now: now, log: log, mux: http.NewServeMux()}
+func NewSocket(services Services, retentionDays int, now func() time.Time, log *slog.Logger) *Socket {
+	s := &Socket{
+		sites: services.Sites, abuse: services.Abuse, imports: services.Imports,
+		retentionDays: retentionDays, now: now, log: log, mux: http.NewServeMux(),
+	}
 	s.mux.HandleFunc("GET /sites", s.list)
 	s.mux.HandleFunc("POST /sites", s.add)
 	s.mux.HandleFunc("PATCH /sites", s.set)
 	s.mux.HandleFunc("DELETE /sites", s.remove)
+	s.mux.HandleFunc("POST /sites/try", s.try)
+	s.abuseRoutes()
+	s.importRoutes()
 	return s
 }
 
@@ -86,7 +119,10 @@ func (s *Socket) add(w http.ResponseWriter, r *http.Request) {
 	if in.RetentionDays == 0 {
 		in.RetentionDays = s.retentionDays
 	}
-	one, err := s.sites.Add(r.Context(), in.Domain, in.Timezone, in.RetentionDays)
+	one, err := s.sites.Create(r.Context(), in.Domain, site.Change{
+		Timezone: &in.Timezone, RetentionDays: &in.RetentionDays,
+		AddressMask: in.AddressMask, HashAddress: in.HashAddress, GeoFrom: in.GeoFrom, Redact: in.Redact,
+	})
 	s.site(w, http.StatusCreated, one, err)
 }
 
@@ -95,8 +131,37 @@ func (s *Socket) set(w http.ResponseWriter, r *http.Request) {
 	if !s.read(w, r, &change) {
 		return
 	}
-	one, err := s.sites.Set(r.Context(), r.URL.Query().Get("domain"), change)
-	s.site(w, http.StatusOK, one, err)
+	domain := r.URL.Query().Get("domain")
+	before, err := s.sites.Get(domain)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	one, err := s.sites.Set(r.Context(), domain, change)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	info := s.info(one)
+	info.NewNumbers = site.Renumbered(before, one)
+	s.answer(w, http.StatusOK, info)
+}
+
+// try answers with what the site's redaction makes of a text, which is stored nowhere.
+func (s *Socket) try(w http.ResponseWriter, r *http.Request) {
+	var in Try
+	if !s.read(w, r, &in) {
+		return
+	}
+	one, err := s.sites.Get(r.URL.Query().Get("domain"))
+	if err == nil {
+		in.Text, err = one.Try(in.Field, in.Text)
+	}
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.answer(w, http.StatusOK, in)
 }
 
 func (s *Socket) remove(w http.ResponseWriter, r *http.Request) {
@@ -107,6 +172,8 @@ func (s *Socket) remove(w http.ResponseWriter, r *http.Request) {
 func (s *Socket) info(one *site.Site) SiteInfo {
 	info := SiteInfo{
 		Domain: one.Domain, Timezone: one.Zone(s.now()).String(), RetentionDays: int(one.RetentionDays), Created: one.Created,
+		AddressMask: one.AddressMask, HashAddress: one.HashAddress.String(), GeoFrom: one.GeoFrom.String(),
+		Redact: append([]site.Rule{}, one.RedactRules...), // a list without rules is [], not null
 	}
 	if zone, from := one.NextZone(s.now()); zone != nil {
 		info.NextTimezone, info.NextFrom = zone.String(), from

@@ -31,11 +31,17 @@ type broken struct {
 	err error
 }
 
-func (b broken) Add(context.Context, string, string, int) (*site.Site, error) { return nil, b.err }
+func (b broken) Get(string) (*site.Site, error) { return &site.Site{}, nil }
+
+func (b broken) Create(context.Context, string, site.Change) (*site.Site, error) { return nil, b.err }
 
 func (b broken) Set(context.Context, string, site.Change) (*site.Site, error) { return nil, b.err }
 
 func (b broken) Remove(context.Context, string) (*site.Site, error) { return nil, b.err }
+
+func customers() []site.Rule {
+	return []site.Rule{{Field: "path", Match: "^/customers/([^/]+)", As: "{customer}"}}
+}
 
 func newRegistry(t *testing.T) *site.Registry {
 	t.Helper()
@@ -52,7 +58,7 @@ func newRegistry(t *testing.T) *site.Registry {
 }
 
 func newSocket(sites admin.Sites) *admin.Socket {
-	return admin.NewSocket(sites, 90, noon, slog.New(slog.DiscardHandler))
+	return admin.NewSocket(admin.Services{Sites: sites}, 90, noon, slog.New(slog.DiscardHandler))
 }
 
 // dial serves a handler on a socket and returns a client of it.
@@ -83,15 +89,21 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%v: %s", err, diff)
 			}
 		}
-		shop := admin.SiteInfo{Domain: "shop.example", Timezone: "Europe/Berlin", RetentionDays: 90, Created: noon()}
-		blog := admin.SiteInfo{Domain: "xn--blg-tna.example", Timezone: "UTC", RetentionDays: 30, Created: noon()}
+		shop := admin.SiteInfo{
+			Domain: "shop.example", Timezone: "Europe/Berlin", RetentionDays: 90, AddressMask: 2, HashAddress: "full", GeoFrom: "cut", Redact: []site.Rule{}, Created: noon(),
+		}
+		blog := admin.SiteInfo{
+			Domain: "xn--blg-tna.example", Timezone: "UTC", RetentionDays: 30, AddressMask: 3, HashAddress: "masked", GeoFrom: "off", Redact: customers(), Created: noon(),
+		}
 		ctx := t.Context()
 
 		infos, err := c.Sites(ctx)
 		expect(infos, err, []admin.SiteInfo{})
 		info, err := c.AddSite(ctx, admin.AddSite{Domain: "www.Shop.example", Timezone: "Europe/Berlin"})
 		expect(info, err, shop)
-		info, err = c.AddSite(ctx, admin.AddSite{Domain: "blög.example", Timezone: "UTC", RetentionDays: 30})
+		info, err = c.AddSite(ctx, admin.AddSite{
+			Domain: "blög.example", Timezone: "UTC", RetentionDays: 30, AddressMask: new(3), HashAddress: new("masked"), GeoFrom: new("off"), Redact: new(customers()),
+		})
 		expect(info, err, blog)
 		infos, err = c.Sites(ctx)
 		expect(infos, err, []admin.SiteInfo{shop, blog})
@@ -103,6 +115,27 @@ func TestCommands(t *testing.T) {
 		shop.NextTimezone, shop.NextFrom = zone, time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)
 		info, err = c.SetSite(ctx, "www.shop.example", site.Change{Timezone: &zone})
 		expect(info, err, shop)
+		shop.AddressMask, shop.GeoFrom, shop.Redact = 1, "masked", customers()
+		info, err = c.SetSite(ctx, "shop.example", site.Change{AddressMask: new(1), GeoFrom: new("masked"), Redact: new(customers())})
+		expect(info, err, shop)
+		shop.HashAddress, shop.NewNumbers = "masked", true
+		info, err = c.SetSite(ctx, "shop.example", site.Change{HashAddress: new("masked")})
+		expect(info, err, shop)
+		shop.NewNumbers = false
+		info, err = c.SetSite(ctx, "shop.example", site.Change{HashAddress: new("masked")})
+		expect(info, err, shop)
+		shop.Redact = []site.Rule{}
+		info, err = c.SetSite(ctx, "shop.example", site.Change{Redact: &[]site.Rule{}, RedactWas: new(customers())})
+		expect(info, err, shop)
+		_, err = c.SetSite(ctx, "shop.example", site.Change{Redact: &[]site.Rule{}, RedactWas: new(customers())})
+		if fault.KindOf(err) != fault.Conflict {
+			t.Errorf("a change of rules that are others by now: %v", err)
+		}
+
+		try, err := c.TryRedaction(ctx, "blög.example", admin.Try{Field: "path", Text: "/customers/anna/orders"})
+		expect(try, err, admin.Try{Field: "path", Text: "/customers/{customer}/orders"})
+		try, err = c.TryRedaction(ctx, "shop.example", admin.Try{Field: "path", Text: "/customers/anna/orders"})
+		expect(try, err, admin.Try{Field: "path", Text: "/customers/anna/orders"})
 
 		info, err = c.RemoveSite(ctx, "xn--blg-tna.example")
 		expect(info, err, blog)
@@ -178,6 +211,22 @@ func TestSocket_badRequests(t *testing.T) {
 	f("POST", "/sites", `{"domain":"`+strings.Repeat("a", 1<<16)+`"}`, 400, `"field":"request"`)
 	f("PATCH", "/sites?domain=a.example", `{"timezone":7}`, 400, `"field":"request"`)
 	f("PATCH", "/sites?domain=a.example", `{"timezone":"UTC"}`, 400, `"field":"domain"`)
+	f("PATCH", "/sites?domain=a.example", `{"address_mask":"two"}`, 400, `"field":"request"`)
+	f("PATCH", "/sites?domain=a.example", `{"address_mask":2.5}`, 400, `"field":"request"`)
+	f("PATCH", "/sites?domain=a.example", `{"redact":[{"field":"path","match":"a","as":"b","mode":"c"}]}`, 400, `"field":"request"`)
+	const add = `{"domain":"a.example","timezone":"UTC",`
+	f("POST", "/sites", add+`"address_mask":7}`, 400, `"field":"address_mask","message":"is 7, and must be between 1 `)
+	f("POST", "/sites", add+`"address_mask":0}`, 400, `"field":"address_mask"`)
+	f("POST", "/sites", add+`"hash_address":"none"}`, 400, `"field":"hash_address"`)
+	f("POST", "/sites", add+`"geo_from":"full"}`, 400, `"field":"geo_from"`)
+	f("POST", "/sites", add+`"redact":[{"field":"path","match":"(","as":"x"}]}`, 400, `"field":"redact[0].match"`)
+	f("GET", "/sites", "", 200, "[]") // none of these made a site
+	f("POST", "/sites", add+`"redact":null}`, 201, `"address_mask":2,"hash_address":"full","geo_from":"cut","redact":[],`)
+	f("PATCH", "/sites?domain=a.example", `{"address_mask":7}`, 400, `"field":"address_mask"`)
+	f("PATCH", "/sites?domain=a.example", `{"redact":null}`, 400, "nothing to change")
+	f("POST", "/sites/try?domain=a.example", `{"field":"city","text":"x"}`, 400, `"field":"field"`)
+	f("POST", "/sites/try?domain=b.example", `{"field":"path","text":"x"}`, 400, `"field":"domain"`)
+	f("POST", "/sites/try?domain=a.example", `{"field":"path","text":7}`, 400, `"field":"request"`)
 	f("PUT", "/sites", "{}", 405, "")
 	f("GET", "/nothing", "", 404, "")
 }

@@ -94,6 +94,13 @@ func (c *Client) RemoveSite(ctx context.Context, domain string) (SiteInfo, error
 	return info, err
 }
 
+// TryRedaction returns what the site's redaction makes of a text in a field.
+func (c *Client) TryRedaction(ctx context.Context, domain string, in Try) (Try, error) {
+	var out Try
+	err := c.call(ctx, http.MethodPost, "/sites/try?domain="+url.QueryEscape(domain), in, &out)
+	return out, err
+}
+
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body bytes.Buffer
 	if in != nil {

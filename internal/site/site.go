@@ -1,11 +1,14 @@
-// Package site knows the sites: which domains are measured, in which time zone a site's day begins, and how long its rows are kept.
+// Package site knows the sites: which domains are measured, in which time zone a site's day begins, how long its rows are kept, how much of a
+// visitor's address may be used, and what is taken out of texts.
 //
 // ingest looks a site up for every event; the command line and the API change sites through the same Registry.
 //
 // Invariants: a look-up reads one immutable snapshot and takes no lock. A change is in the snapshot before the call that made it returns. A
 // site's id is never given to another site. A new time zone begins at a midnight of the old or the new zone, whichever is later.
 //
-// It deletes no events: Removed says whose the caller has to delete.
+// A privacy setting holds from the next look-up on, for the stricter and the laxer value alike. A stored value that is not allowed is an error, never a default.
+//
+// It deletes no events: Removed says whose the caller has to delete. It masks, hashes and redacts nothing: ingest does, by what a Site says.
 package site
 
 import (
@@ -16,6 +19,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/daysalt/daysalt/internal/fault"
+	"github.com/daysalt/daysalt/internal/redact"
 )
 
 // Site is one measured site. It is immutable.
@@ -24,9 +28,17 @@ type Site struct {
 	Domain        string // lower case, without "www.", non-ASCII names in punycode
 	RetentionDays uint16 // days after which its events are deleted
 	Created       time.Time
+	AddressMask   int           // 1 leaves the /24 or /64 network of an address, 2 /16 or /48, 3 /8 or /24, 4 nothing
+	HashAddress   HashAddress   // what the visitor number is made from
+	GeoFrom       GeoFrom       // what the location is looked up with
+	Redact        *redact.Rules // the site's own rules, ready to use; nil for none
+	RedactRules   []Rule        // the same as people wrote them, in the order in which they apply; not to be changed
 
 	zones []zoneStart // oldest first, never empty
 }
+
+// Rule is a redaction rule of a site.
+type Rule = redact.Rule
 
 // zoneStart is a time zone and the moment it begins to hold.
 type zoneStart struct {
