@@ -3,14 +3,10 @@ package event
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 )
 
-// encodingVersion is the first byte of every encoded event. It changes when the layout below it does.
-const encodingVersion = 1
-
-// The second byte: the kind in the two low bits, Interactive in the third. The others are zero.
+// The first byte of an event: the kind in the two low bits, Interactive in the third. The others are zero.
 const (
 	kindMask       = 0x03
 	interactiveBit = 0x04
@@ -41,21 +37,21 @@ func (e *Event) strings() [texts]*string {
 	}
 }
 
-// AppendEvent appends the encoding of e to dst and returns the longer slice. It does not allocate where dst has room.
+// append appends the encoding of e to dst and returns the longer slice.
 //
-// The layout, version 1: the version byte; a byte of kind and flags; SiteID, Day and Time as varints (Time zigzag); Visitor in 8 bytes, little
-// endian; Scroll in one; EngagedMS, City, Amount (zigzag) and RetentionDays as varints; the number of properties; the length of every string;
-// then all strings one after the other, so that a reader can take them as one. An event has exactly one encoding.
+// The layout: a byte of kind and flags; SiteID, Day and Time as varints (Time zigzag); Visitor in 8 bytes, little endian; Scroll in one; EngagedMS, City,
+// Amount (zigzag) and RetentionDays as varints; the number of properties; the length of every string; then all strings one after the other,
+// so that a reader can take them as one. An event has exactly one encoding.
 //
 // Of PropKeys and PropValues, which have the same length by contract, the longer one is cut.
-func AppendEvent(dst []byte, e *Event) []byte {
+func (e *Event) append(dst []byte) []byte {
 	flags := byte(e.Kind) & kindMask
 	if e.Interactive {
 		flags |= interactiveBit
 	}
 	props := min(len(e.PropKeys), len(e.PropValues))
 
-	dst = append(dst, encodingVersion, flags)
+	dst = append(dst, flags)
 	dst = binary.AppendUvarint(dst, uint64(e.SiteID))
 	dst = binary.AppendUvarint(dst, uint64(e.Day))
 	dst = binary.AppendVarint(dst, e.Time)
@@ -85,27 +81,8 @@ func AppendEvent(dst []byte, e *Event) []byte {
 	return dst
 }
 
-// Decode sets e to the event that b encodes, and keeps nothing of b. It allocates one string, which all string fields share, and one slice where there are
-// properties.
-//
-// It is strict: bytes that AppendEvent would not have written (another version, a length past the end, bytes left over, a number that
-// is too large or longer than it has to be) are an error, and e is then of no use. The error's text holds nothing of b.
-func (e *Event) Decode(b []byte) error {
-	if err := e.decode(b); err != nil {
-		return fmt.Errorf("cannot decode event: %w", err)
-	}
-	return nil
-}
-
-func (e *Event) decode(b []byte) error {
-	if len(b) == 0 {
-		return errShort
-	}
-	if b[0] != encodingVersion {
-		return fmt.Errorf("version %d is unknown, want %d", b[0], encodingVersion)
-	}
-	d := decoder{b: b[1:]}
-
+// decode sets e to the event that the rest of d encodes.
+func (e *Event) decode(d *decoder) error {
 	*e = Event{}
 	flags := d.byte()
 	e.Kind = Kind(flags & kindMask)
@@ -130,7 +107,7 @@ func (e *Event) decode(b []byte) error {
 	if props > uint64(len(d.b)/2) {
 		return errProps
 	}
-	return e.decodeStrings(&d, int(props))
+	return e.decodeStrings(d, int(props))
 }
 
 // decodeStrings reads the lengths twice: once to see that they fill the rest of the bytes exactly, and once to cut it up.

@@ -1,7 +1,7 @@
-// Package event is the vocabulary of the write line: one event as ingest made it, and its bytes in the journal.
+// Package event is the vocabulary of the write line: one event as ingest made it, and the frames of the journal, which hold events.
 //
-// ingest fills an Event and appends its encoding to the journal; ship decodes it, joins it to a visit and writes it as a row. The encoding
-// is versioned and append-style, so that the hot path allocates nothing for it.
+// ingest fills an Event and appends its frame to the journal; ship decodes it, joins the event to a visit and writes it as a row. A frame begins
+// with its type, and is encoded append-style, so that the hot path allocates nothing for it.
 //
 // Invariants: an Event holds no address and no user agent, only what was derived from them. Day is the site-local day of the key that made
 // Visitor; it is set once, by ingest, and never computed again from Time.
@@ -66,6 +66,7 @@ type Event struct {
 // time, and its attributes are its own.
 type Row struct {
 	Event             // its acquisition, place and client are those of the visit's first event
+	Origin     uint16 // number of the import it came with, or 0
 	VisitStart int64  // seconds since 1970-01-01 UTC; unique per visitor
 	Seq        uint16 // position in the visit, from 0; stays at 65535 beyond it
 	EntryHost  string

@@ -228,7 +228,13 @@ func (s *segment) sync(d disk, upTo int64) error {
 		return s.syncErr
 	}
 	end := s.end.Load()
-	if err := d.sync(s.file); err != nil {
+	var err error
+	if s.file != nil {
+		err = d.sync(s.file)
+	} else {
+		err = s.syncEarlier(d)
+	}
+	if err != nil {
 		s.syncErr = err
 		return err
 	}

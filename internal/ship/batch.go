@@ -26,6 +26,8 @@ type batch struct {
 	frames int
 	bytes  int
 	rows   []event.Row
+	live   bool // one of the rows is no import's
+	past   bool // one of the rows is an import's
 	months []int
 	sum    hash.Hash // over the frames
 	room   [16]byte
@@ -52,6 +54,13 @@ func (b *batch) add(f journal.Frame) {
 	_, _ = b.sum.Write(place) // A hash returns no error.
 }
 
+// hasRows says whether there is something to insert. Where the checkpoint was lost, what was dropped as a duplicate may look new; but a batch that was recorded
+// without a row has none.
+func (b *batch) hasRows() bool {
+	recorded := b.fixed && b.cut.summed
+	return len(b.rows) > 0 && (!recorded || b.cut.Rows > 0)
+}
+
 func (b *batch) reset() {
 	clear(b.rows)
 	*b = batch{rows: b.rows[:0], months: b.months[:0], sum: b.sum}
@@ -65,8 +74,10 @@ func monthOf(d event.Day) int {
 
 // take adds a frame to the batch, and stores the batch before or after it where it ends there. It returns false when ctx ended first.
 func (s *Shipper) take(ctx context.Context, f journal.Frame) bool {
-	reason := s.row.Decode(f.Payload)
-	if s.endsBefore(f, reason == nil) && !s.commit(ctx) {
+	reason := s.frame.Decode(f.Payload, &s.row.Event)
+	// Nothing is remembered of the frame before the batch that it is not in is stored: a checkpoint may follow that.
+	isRow := reason == nil && s.isRow()
+	if s.endsBefore(f, isRow) && !s.commit(ctx) {
 		return false
 	}
 	b := &s.batch
@@ -74,19 +85,17 @@ func (s *Shipper) take(ctx context.Context, f journal.Frame) bool {
 		s.begin(f)
 	}
 	b.add(f)
-	if reason != nil {
+	switch {
+	case reason != nil:
 		s.counter.quarantined.Add(1)
 		s.quarantine.add(f, reason)
-	} else {
-		b.rows = append(b.rows, s.row)
-		row := &b.rows[len(b.rows)-1]
-		s.visits.Join(&row.Event, row)
-		if month := monthOf(row.Day); !slices.Contains(b.months, month) {
-			b.months = append(b.months, month)
-		}
-		if len(b.rows) == 1 {
-			s.counter.oldest.Store(row.Time)
-		}
+	case isRow:
+		s.addRow()
+	case s.frame.Type == event.EndFrame:
+		s.imports.drop(s.frame.Origin)
+	default:
+		s.imports.touch(s.frame.Origin)
+		s.counter.duplicates.Add(1)
 	}
 	if !s.endsAfter(f) {
 		return true
@@ -96,6 +105,43 @@ func (s *Shipper) take(ctx context.Context, f journal.Frame) bool {
 	}
 	s.answerUpTo(f.End)
 	return true
+}
+
+// isRow says whether s.frame makes a row: an event does, but for one of an import that was sent again.
+func (s *Shipper) isRow() bool {
+	switch s.frame.Type {
+	case event.LiveFrame:
+		return true
+	case event.ImportedFrame:
+		return !s.imports.has(&s.frame)
+	case event.EndFrame:
+	}
+	return false
+}
+
+// addRow adds s.row, the event of s.frame, to the batch, with its visit.
+func (s *Shipper) addRow() {
+	b := &s.batch
+	b.rows = append(b.rows, s.row)
+	row := &b.rows[len(b.rows)-1]
+	row.Origin = s.frame.Origin
+	if row.Origin == 0 {
+		s.visits.Join(&row.Event, row)
+		s.counter.forgottenLive.Store(s.visits.Early())
+	} else {
+		b.past = true
+		s.imports.join(&s.frame, row)
+	}
+	if month := monthOf(row.Day); !slices.Contains(b.months, month) {
+		b.months = append(b.months, month)
+	}
+	switch {
+	case row.Origin == 0 && !b.live:
+		b.live = true
+		s.counter.oldest.Store(row.Time)
+	case row.Origin != 0 && len(b.rows) == 1: // It has no time that tells when it was sent.
+		s.counter.oldest.Store(s.cfg.Now().Unix())
+	}
 }
 
 // begin starts a batch at f: the recorded one that f is in, or a new one that goes on where the last ended.
@@ -112,8 +158,8 @@ func (s *Shipper) begin(f journal.Frame) {
 	s.flushTimer.Reset(s.cfg.FlushEvery)
 }
 
-// endsBefore says whether the batch has to be stored without f. decoded says whether s.row is f's event.
-func (s *Shipper) endsBefore(f journal.Frame, decoded bool) bool {
+// endsBefore says whether the batch has to be stored without f. isRow says whether s.row is to become a row.
+func (s *Shipper) endsBefore(f journal.Frame, isRow bool) bool {
 	b := &s.batch
 	switch {
 	case b.frames == 0:
@@ -124,7 +170,7 @@ func (s *Shipper) endsBefore(f journal.Frame, decoded bool) bool {
 		return f.Start.Offset >= b.cut.To
 	case b.bytes+len(f.Payload) > maxBatchBytes:
 		return true
-	case decoded && len(b.months) == maxBatchMonths && !slices.Contains(b.months, monthOf(s.row.Day)):
+	case isRow && len(b.months) == maxBatchMonths && !slices.Contains(b.months, monthOf(s.row.Day)):
 		return true
 	}
 	_, recorded := s.cuts.find(f)
@@ -155,7 +201,7 @@ func (s *Shipper) commit(ctx context.Context) bool {
 	if !s.freeze(ctx) {
 		return false
 	}
-	if len(b.rows) > 0 && !s.retry(ctx, "insert a batch", func(ctx context.Context) error {
+	if b.hasRows() && !s.retry(ctx, "insert a batch", func(ctx context.Context) error {
 		return s.sink.Insert(ctx, b.cut.token(), b.rows)
 	}) {
 		return false
@@ -163,7 +209,7 @@ func (s *Shipper) commit(ctx context.Context) bool {
 	s.counter.rows.Add(uint64(len(b.rows)))
 	s.counter.batches.Add(1)
 	s.counter.oldest.Store(0)
-	s.counter.visits.Store(int64(s.visits.Len()))
+	s.counter.visits.Store(s.openVisits())
 	s.setPos(journal.Position{Segment: b.cut.Segment, Offset: b.cut.To})
 	b.reset()
 	if s.checkpointDue() {
@@ -172,9 +218,13 @@ func (s *Shipper) commit(ctx context.Context) bool {
 	return true
 }
 
-// freeze makes the batch's cut and its quarantined frames durable, so that the batch can never be another one.
+// freeze makes the batch's cut and its quarantined frames durable, so that the batch can never be another one. Imported frames are made durable too: whoever
+// sends them again is known by them, whereas a live event is never sent again.
 func (s *Shipper) freeze(ctx context.Context) bool {
 	b := &s.batch
+	if b.past {
+		_ = s.sync(journal.Position{Segment: b.cut.Segment, Offset: b.cut.To}) // A sync that failed is logged and counted there, and is not tried again.
+	}
 	if !b.fixed || !b.cut.summed {
 		copy(b.cut.Sum[:], b.sum.Sum(nil))
 		b.cut.summed = true

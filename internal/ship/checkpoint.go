@@ -11,8 +11,9 @@ import (
 	"github.com/daysalt/daysalt/internal/journal"
 )
 
-// A checkpoint is the file "checkpoint": this header, the state of the visits (visit.Tracker.AppendState), and the CRC-32C of everything before as
-// uint32. Numbers are little endian.
+// A checkpoint is the file "checkpoint": this header, the state of the visits (visit.Tracker.AppendState) behind its length as uint64, the state of the imports
+// (imports.appendState), and the CRC-32C of everything before as uint32. Numbers are little endian. Version 1, which is read and not written,
+// has the state of the visits without its length, and no imports.
 //
 //	magic    8 bytes
 //	version  uint32
@@ -22,7 +23,7 @@ import (
 //	nonce    uint64: that segment's random number
 const (
 	checkpointMagic   = "daysaltC"
-	checkpointVersion = 1
+	checkpointVersion = 2
 	checkpointHeader  = 40
 )
 
@@ -36,24 +37,52 @@ var (
 
 func checkpointPath(dir string) string { return filepath.Join(dir, "checkpoint") }
 
-// loadCheckpoint sets the position and the visits. Without a checkpoint that can be used it begins at the oldest segment, without visits.
+// checkpoint is what the file holds.
+type checkpoint struct {
+	version uint32
+	pos     journal.Position
+	nonce   uint64
+	state   []byte // behind the header
+}
+
+// loadCheckpoint sets the position, the visits and the imports. Without a checkpoint that can be used it begins at the oldest segment, without any.
 func (s *Shipper) loadCheckpoint() error {
 	s.visits.Reset()
-	pos, nonce, state, err := readCheckpoint(checkpointPath(s.cfg.Dir))
+	s.imports.reset()
+	c, err := readCheckpoint(checkpointPath(s.cfg.Dir))
 	if err == nil {
-		err = s.fits(pos, nonce)
+		err = s.fits(c.pos, c.nonce)
 	}
 	if err == nil {
-		err = s.visits.Load(state)
+		err = s.loadState(c)
 	}
 	switch {
 	case err == nil:
-		s.pos, s.checked = pos, pos
+		s.pos, s.checked = c.pos, c.pos
 	case errors.Is(err, errCheckpointVersion):
 		return fmt.Errorf("cannot read checkpoint: %w", err)
 	case errors.Is(err, os.ErrNotExist) && s.j.Stats().Segments == 0: // The first start.
 	default:
 		s.log.Warn("no usable checkpoint, shipping begins at the oldest segment", "error", err)
+	}
+	return nil
+}
+
+// loadState sets the visits and the imports. After an error there are none.
+func (s *Shipper) loadState(c checkpoint) error {
+	if c.version == 1 {
+		return s.visits.Load(c.state)
+	}
+	state, rest, ok := cutVisits(c.state)
+	if !ok {
+		return errCheckpoint
+	}
+	if err := s.visits.Load(state); err != nil {
+		return err
+	}
+	if err := s.imports.load(rest); err != nil {
+		s.visits.Reset()
+		return err
 	}
 	return nil
 }
@@ -71,21 +100,25 @@ func (s *Shipper) fits(pos journal.Position, nonce uint64) error {
 	return nil
 }
 
-func readCheckpoint(path string) (pos journal.Position, nonce uint64, state []byte, err error) {
+func readCheckpoint(path string) (checkpoint, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return pos, 0, nil, err
+		return checkpoint{}, err
 	}
 	n := len(b) - 4
 	if n < checkpointHeader || string(b[:8]) != checkpointMagic || crc32.Checksum(b[:n], castagnoli) != binary.LittleEndian.Uint32(b[n:]) {
-		return pos, 0, nil, errCheckpoint
+		return checkpoint{}, errCheckpoint
 	}
-	if v := binary.LittleEndian.Uint32(b[8:]); v != checkpointVersion {
-		return pos, 0, nil, fmt.Errorf("%w: %d, this one knows %d", errCheckpointVersion, v, checkpointVersion)
+	c := checkpoint{
+		version: binary.LittleEndian.Uint32(b[8:]),
+		pos:     journal.Position{Segment: binary.LittleEndian.Uint64(b[16:]), Offset: int64(binary.LittleEndian.Uint64(b[24:]))},
+		nonce:   binary.LittleEndian.Uint64(b[32:]),
+		state:   b[checkpointHeader:n],
 	}
-	pos.Segment = binary.LittleEndian.Uint64(b[16:])
-	pos.Offset = int64(binary.LittleEndian.Uint64(b[24:]))
-	return pos, binary.LittleEndian.Uint64(b[32:]), b[checkpointHeader:n], nil
+	if c.version < 1 || c.version > checkpointVersion {
+		return checkpoint{}, fmt.Errorf("%w: %d, this one knows 1 to %d", errCheckpointVersion, c.version, checkpointVersion)
+	}
+	return c, nil
 }
 
 // checkpointDue says whether it is time for a checkpoint: regularly, and when a segment can be released.
@@ -142,7 +175,8 @@ func (s *Shipper) writeCheckpoint() error {
 	b = binary.LittleEndian.AppendUint64(b, s.pos.Segment)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.pos.Offset))
 	b = binary.LittleEndian.AppendUint64(b, nonce)
-	b = s.visits.AppendState(b)
+	b = appendVisits(b, s.visits)
+	b = s.imports.appendState(b)
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return writeFile(checkpointPath(s.cfg.Dir), b)
 }

@@ -7,11 +7,15 @@
 // Invariants. A batch is frozen before its first attempt: its cut, the piece of the journal it holds, is on disk by then, and so is what its
 // deduplication token is made of. A cut lies within one segment and its token is made from that segment's id and random number, the offsets and the
 // frames' checksums, so it never names other rows. A recorded cut is never cut again: after a crash the same frames go out under the same tokens, and a sink that
-// drops what it knows by token has every row once. The checkpoint (a position of the journal and the visits open there) is replaced whole, and
+// drops what it knows by token has every row once. The checkpoint (a position of the journal, and the visits and imports open there) is replaced whole, and
 // only behind it segments are released. A frame that cannot be decoded goes to the quarantine file and the line goes on.
 //
+// An import has visits of its own and the highest number that came of its events: one with that number or a smaller one was sent again, and is no row. Live
+// events and imports do not touch each other's visits. The frame that ends an import forgets both. An imported event is durable in the journal before it is stored,
+// so that a loss of power does not leave its row alone behind, and it is known when its chunk is sent again.
+//
 // What losing a file costs: without the checkpoint the oldest segment is replayed by its recorded cuts and nothing is stored twice, but visits that
-// were open where that segment begins start anew in what is not stored yet. A damaged record of a cut is inferred from its neighbours. Without
+// were open where that segment begins start anew in what is not stored yet, and an import's events that are sent again after it are stored again. A damaged record of a cut is inferred from its neighbours. Without
 // the whole file of cuts, the batches since the last checkpoint may be stored twice; without both, those of the segments that are left.
 //
 // It does not make tables, choose columns or know SQL, it computes no totals, and it does not judge why an insert failed: it tries for ever.
@@ -88,14 +92,17 @@ type Shipper struct {
 	log    *slog.Logger
 	j      *journal.Journal
 	reader *journal.Reader
-	visits *visit.Tracker
+	visits *visit.Tracker // of live events
 	sink   Sink
+	sync   func(upTo journal.Position) error // the journal's but in tests
 
 	// Of the goroutine in Run.
+	imports     imports
 	cuts        *cutFile
 	quarantine  *quarantine
 	batch       batch
-	row         event.Row // the event that is being read
+	frame       event.Frame // what is being read
+	row         event.Row   // its event
 	flushTimer  *time.Timer
 	flushDue    bool // the batch has waited long enough
 	checkTimer  *time.Timer
@@ -111,23 +118,25 @@ type Shipper struct {
 	stopped chan struct{} // Run has ended, or Close was called
 	closing sync.Once     // of what New opened
 
-	mu      sync.Mutex       // guards what follows
-	waiters []*waiter        // of Flush
-	pos     journal.Position // everything before it is stored
-	counter counters
+	mu        sync.Mutex        // guards what follows
+	waiters   []*waiter         // of Flush
+	pos       journal.Position  // everything before it is stored
+	forgotten map[uint16]uint64 // visits, by import
+	counter   counters
 }
 
-// New makes a Shipper that goes on where the last one on this directory ended, even if that was killed. visits is set to the state of then, and belongs to
-// the Shipper from now on. log may be nil.
+// New makes a Shipper that goes on where the last one on this directory ended, even if that was killed. visits, which is of visit.New, is set to the state of
+// then, and belongs to the Shipper from now on. log may be nil.
 func New(cfg Config, j *journal.Journal, visits *visit.Tracker, sink Sink, log *slog.Logger) (*Shipper, error) {
 	cfg.setDefaults()
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Shipper{
-		cfg: cfg, log: log, j: j, visits: visits, sink: sink,
-		poke: make(chan struct{}, 1), stopped: make(chan struct{}),
+		cfg: cfg, log: log, j: j, visits: visits, sink: sink, sync: j.Sync, imports: newImports(),
+		poke: make(chan struct{}, 1), stopped: make(chan struct{}), forgotten: map[uint16]uint64{},
 	}
+	s.imports.early = s.forget
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("cannot start shipping: %w", err)
 	}
@@ -145,7 +154,7 @@ func (s *Shipper) load() (err error) {
 	if err := s.loadCheckpoint(); err != nil {
 		return err
 	}
-	s.counter.visits.Store(int64(s.visits.Len()))
+	s.counter.visits.Store(s.openVisits())
 	if s.cuts, err = openCuts(s.cfg.Dir, s.j.Nonce); err != nil {
 		return err
 	}
@@ -269,6 +278,9 @@ func (s *Shipper) wait(ctx context.Context) {
 		s.checkDue = true
 	}
 }
+
+// openVisits returns how many visits are remembered.
+func (s *Shipper) openVisits() int64 { return int64(s.visits.Len()) + s.imports.open }
 
 // setPos notes that everything before pos is stored. It never goes back.
 func (s *Shipper) setPos(pos journal.Position) {

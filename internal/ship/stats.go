@@ -2,26 +2,32 @@ package ship
 
 import "sync/atomic"
 
-// Stats is what a Shipper did since it was made, and how far behind it is. The fields from Rows to CheckpointErrors only grow; the others go up and down.
+// Stats is what a Shipper did since it was made, and how far behind it is. The fields from Rows to Forgotten only grow; the others go up and down.
 type Stats struct {
 	Rows        uint64 // stored; after a crash, those that the sink knew already are counted too
 	Batches     uint64 // stored, those without a row included
 	Retries     uint64 // attempts at anything (insert, cut, quarantine, reading) that failed and were made again
+	Duplicates  uint64 // events of an import that were dropped because they came before; those read again after a crash are counted too
 	Quarantined uint64 // frames that could not be decoded; those read again after a crash, and those for which the quarantine file has no room, are counted too
 
 	Checkpoints      uint64 // written
 	CheckpointErrors uint64 // attempts to write one, or to release what lies before, that failed
 
+	Forgotten uint64 // visits, live ones and of imports, that were forgotten for want of room while they could have gone on; those forgotten again after a crash are counted too
+
 	OpenVisits int64 // visits remembered when the last batch was stored; before the first one, those of the checkpoint
 	LagBytes   int64 // bytes of the journal, not yet stored
-	LagSeconds int64 // age in seconds of the first event of the batch that is not stored yet, or 0 while there is none
+	LagSeconds int64 // age in seconds of the first live event of the batch that is not stored yet; where it has none, since its first row was read; 0 without a row
 }
 
 type counters struct {
-	rows, batches, retries, quarantined, checkpoints, checkpointErrors atomic.Uint64
+	rows, batches, retries, duplicates, quarantined, checkpoints, checkpointErrors atomic.Uint64
+
+	forgottenLive    atomic.Uint64
+	forgottenImports atomic.Uint64
 
 	visits atomic.Int64
-	oldest atomic.Int64 // time of the first event of the batch, or 0
+	oldest atomic.Int64 // what LagSeconds counts from, or 0
 }
 
 // Stats returns the numbers of now.
@@ -34,9 +40,11 @@ func (s *Shipper) Stats() Stats {
 		Rows:             c.rows.Load(),
 		Batches:          c.batches.Load(),
 		Retries:          c.retries.Load(),
+		Duplicates:       c.duplicates.Load(),
 		Quarantined:      c.quarantined.Load(),
 		Checkpoints:      c.checkpoints.Load(),
 		CheckpointErrors: c.checkpointErrors.Load(),
+		Forgotten:        c.forgottenLive.Load() + c.forgottenImports.Load(),
 		OpenVisits:       c.visits.Load(),
 		LagBytes:         s.j.Behind(pos),
 	}
@@ -44,4 +52,19 @@ func (s *Shipper) Stats() Stats {
 		st.LagSeconds = max(0, s.cfg.Now().Unix()-oldest)
 	}
 	return st
+}
+
+// Forgotten returns how many visits of an import were forgotten for want of room while they could have gone on, since the Shipper was made.
+func (s *Shipper) Forgotten(origin uint16) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forgotten[origin]
+}
+
+// forget counts such visits.
+func (s *Shipper) forget(origin uint16, visits uint64) {
+	s.counter.forgottenImports.Add(visits)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgotten[origin] += visits
 }

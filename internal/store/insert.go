@@ -28,7 +28,7 @@ func col[T any](name string, value func(*event.Row) T) column {
 	}}
 }
 
-// columns returns the events table's columns in the order of the migration. origin is left at its default.
+// columns returns the events table's columns in the order of the migration.
 func columns() []column {
 	return []column{
 		col("site_id", func(r *event.Row) uint32 { return r.SiteID }),
@@ -69,6 +69,7 @@ func columns() []column {
 		col("engaged_ms", func(r *event.Row) uint32 { return r.EngagedMS }),
 		col("amount", func(r *event.Row) int64 { return r.Amount }),
 		col("currency", func(r *event.Row) string { return r.Currency }),
+		col("origin", func(r *event.Row) uint16 { return r.Origin }),
 		col("retention_days", func(r *event.Row) uint16 { return r.RetentionDays }),
 	}
 }

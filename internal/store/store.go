@@ -247,9 +247,18 @@ func isAway(err error) bool {
 
 // RemoveSite deletes a site's rows and returns when they are gone.
 func (s *Store) RemoveSite(ctx context.Context, siteID uint32) error {
+	return s.remove(ctx, fmt.Sprintf("site_id = %d", siteID))
+}
+
+// RemoveImport deletes the rows that came with an import and returns when they are gone.
+func (s *Store) RemoveImport(ctx context.Context, origin uint16) error {
+	return s.remove(ctx, fmt.Sprintf("origin = %d", origin))
+}
+
+func (s *Store) remove(ctx context.Context, which string) error {
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
-	if err := s.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE events DELETE WHERE site_id = %d", siteID)); err != nil {
-		return fmt.Errorf("cannot delete the site's events: %w", withoutValues(err))
+	if err := s.conn.Exec(ctx, "ALTER TABLE events DELETE WHERE "+which); err != nil {
+		return fmt.Errorf("cannot delete events: %w", withoutValues(err))
 	}
 	return nil
 }

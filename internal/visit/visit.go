@@ -1,15 +1,16 @@
 // Package visit joins events to visits: it says for every event in which visit of its visitor it is, and at which place.
 //
-// It stands inside ship, which gives it the events in the order of the journal and writes the rows it fills. One goroutine owns a Tracker.
+// It stands inside ship, which gives it the events in the order of the journal and writes the rows it fills. One goroutine owns a Tracker. Live events
+// have one, and each import has one of its own: its events are of another time, and in order for each visitor only.
 //
 // Invariants. What a Tracker answers depends on the events it was given, in their order, and on nothing else: no clock, no random number, no
 // order of a map. So the same events give the same rows after a crash. A visit lies in one site-local day and has one visitor: an event of
 // another day, or one more than Idle after the visit's last event, begins a new one, unless it is engagement. Engagement keeps an open visit going and
 // never opens one: a tab that is left after an hour is no second visit, and must not give one its source. VisitStart is unique for a visit of a
-// visitor and day, because a later visit starts later; that holds as long as events come at most 40 minutes behind the newest one seen. An event that
-// is older than the visitor's last one, by however much, joins the visit that is open. The attributes of a visit (acquisition, entry, place and client) are
-// those of its first event, so that a visit has one browser and one country although hints and databases change.
-// No state ties two days or two sites of a visitor together.
+// visitor and day, because a later visit starts later; that holds as long as events come at most 40 minutes behind the newest one seen (with
+// NewUnordered: as long as a visitor's events are in order). An event that is older than the visitor's last one, by however much, joins the visit that is open.
+// The attributes of a visit (acquisition, entry, place and client) are those of its first event, so that a visit has one browser and one country although
+// hints and databases change. No state ties two days or two sites of a visitor together.
 //
 // Engagement that is in no visit is a row of its own, whose VisitStart is its time. A visit that begins in the same second has the same VisitStart,
 // and the same Seq 0, but not the same attributes: who puts a visit together from its rows must take its attributes from another kind of event.
@@ -18,6 +19,7 @@
 package visit
 
 import (
+	"maps"
 	"math"
 
 	"github.com/daysalt/daysalt/internal/event"
@@ -32,6 +34,9 @@ const period = Idle + 10*60
 // maxOpen is how many visits one generation holds. It bounds memory and the time that a checkpoint takes. Beyond it visits are forgotten early, the longest
 // untouched ones first; it takes half a million visitors within 40 minutes to get there.
 const maxOpen = 1 << 19
+
+// MaxOpen is how many visits a Tracker remembers at most.
+const MaxOpen = 2 * maxOpen
 
 // key says whose visit it is.
 type key struct {
@@ -54,9 +59,11 @@ type visit struct {
 // forgetting costs nothing per event, and a visit is remembered for one period at least and two at most.
 type Tracker struct {
 	young, old map[key]visit
-	mark       int64 // greatest event time seen
-	turned     int64 // mark when the generations changed last
-	maxOpen    int   // maxOpen but in tests
+	mark       int64  // greatest event time seen
+	turned     int64  // mark when the generations changed last; not used where keep is
+	maxOpen    int    // visits of a generation
+	keep       int    // of NewUnordered; 0: events are about in order
+	early      uint64 // see Early
 }
 
 // New returns a Tracker without open visits.
@@ -66,7 +73,17 @@ func New() *Tracker {
 	return t
 }
 
-// Reset forgets everything.
+// NewUnordered returns a Tracker for events that are in order for each visitor, and in none among visitors: an event of one visitor says nothing about
+// whether the visit of another has ended. It forgets a visit that ended more than Idle before the newest event seen once keep others or more were touched after
+// it: so it remembers what is open in a file that is sorted by time, and what is touched in one that is sorted by visitor. Others it forgets as a Tracker of New
+// does when there is no more room: it remembers at most so many visits. keep is from 1 to half of most, and most to MaxOpen.
+func NewUnordered(keep, most int) *Tracker {
+	t := &Tracker{maxOpen: most / 2, keep: keep}
+	t.Reset()
+	return t
+}
+
+// Reset forgets everything but the number of Early.
 func (t *Tracker) Reset() {
 	t.young, t.old = map[key]visit{}, map[key]visit{}
 	t.mark, t.turned = math.MinInt64, math.MinInt64
@@ -74,6 +91,25 @@ func (t *Tracker) Reset() {
 
 // Len returns how many visits are remembered.
 func (t *Tracker) Len() int { return len(t.young) + len(t.old) }
+
+// Early returns how many visits were forgotten for want of room although an event of the time of the newest one could have joined them: those of their visitors who
+// came back were counted as two. It only grows, and is no part of the state.
+func (t *Tracker) Early() uint64 { return t.early }
+
+// Open returns how many of the visits that are remembered an event of the time of the newest one could join.
+func (t *Tracker) Open() int { return t.open(t.young) + t.open(t.old) }
+
+func (t *Tracker) open(generation map[key]visit) (n int) {
+	for _, v := range generation {
+		if t.isOpen(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// isOpen says whether an event of the time of the newest one could join v. last is never beyond mark.
+func (t *Tracker) isOpen(v visit) bool { return uint64(t.mark)-uint64(v.last) <= Idle }
 
 // Join fills row with e and the visit it belongs to. e may be &row.Event.
 //
@@ -111,9 +147,7 @@ func (t *Tracker) Join(e *event.Event, row *event.Row) {
 	}
 	if !young {
 		delete(t.old, k)
-		if len(t.young) >= t.maxOpen {
-			t.turn()
-		}
+		t.makeRoom()
 	}
 	t.young[k] = v
 }
@@ -127,6 +161,9 @@ func (t *Tracker) advance(now int64) {
 		t.turned = now
 	}
 	t.mark = now
+	if t.keep > 0 {
+		return
+	}
 	passed := uint64(t.mark) - uint64(t.turned)
 	if passed < period {
 		return
@@ -136,6 +173,34 @@ func (t *Tracker) advance(now int64) {
 		t.turn()
 	}
 	t.turned = t.mark
+}
+
+// makeRoom is called before the young generation gets another visit. What it does depends on the state alone, so that it is the same after a crash.
+func (t *Tracker) makeRoom() {
+	n := len(t.young)
+	if t.keep > 0 && n > 0 && n%t.keep == 0 {
+		t.sweep()
+	}
+	if len(t.young) >= t.maxOpen {
+		t.early += uint64(t.open(t.old))
+		t.turn()
+	}
+}
+
+// sweep forgets what has ended in the old generation. Where there is room for what is left and the young generation, these become the old one.
+func (t *Tracker) sweep() {
+	left := make(map[key]visit, t.open(t.old))
+	for k, v := range t.old {
+		if t.isOpen(v) {
+			left[k] = v
+		}
+	}
+	t.old = left
+	if len(t.young)+len(left) > t.maxOpen {
+		return
+	}
+	t.turn()
+	maps.Copy(t.old, left)
 }
 
 // turn forgets the old generation and makes the young one old. The new map is not the old one cleared, so that memory shrinks after a rush.

@@ -364,6 +364,138 @@ func TestTracker_agreesWithTheReference(t *testing.T) {
 	}
 }
 
+// However visitors are mixed, the visits are those of each visitor's own events. Days apart are nothing to a Tracker without an order.
+func TestNewUnordered_agreesWithTheReference(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var queues [12][]event.Event
+		left := 0
+		for _, e := range traffic(rng, 1000) {
+			k := e.SiteID*6 + uint32(e.Visitor) - 6
+			if q := queues[k]; len(q) == 0 || q[len(q)-1].Time <= e.Time {
+				queues[k] = append(q, e)
+				left++
+			}
+		}
+		tr, ref := NewUnordered(12, MaxOpen), &reference{visits: map[[3]uint64]*referenceVisit{}}
+		for ; left > 0; left-- {
+			q := &queues[rng.IntN(len(queues))]
+			for len(*q) == 0 {
+				q = &queues[rng.IntN(len(queues))]
+			}
+			e := (*q)[0]
+			*q = (*q)[1:]
+			if rng.IntN(50) == 0 {
+				loaded := NewUnordered(12, MaxOpen)
+				if err := loaded.Load(tr.AppendState(nil)); err != nil {
+					t.Fatal(err)
+				}
+				tr = loaded
+			}
+			if diff := cmp.Diff(ref.join(e), join(tr, e)); diff != "" {
+				t.Fatalf("seed %d (-want +got):\n%s", seed, diff)
+			}
+		}
+	}
+}
+
+// Sorted by visitor, the ones before are forgotten: at least keep are remembered, and not many more.
+func TestNewUnordered_sortedByVisitor(t *testing.T) {
+	tr := NewUnordered(3, MaxOpen)
+	for v := range uint64(100) {
+		at := noon - int64(v)*(Idle+2)
+		join(tr, pageview(v+1, at, "/"))
+		if tr.Len() > 7 { // The first one is of the newest event seen.
+			t.Fatalf("%d visits are remembered, want at most 7", tr.Len())
+		}
+		for back := uint64(3); back > 0 && v >= 3; back-- { // Touched anew, in the same order.
+			start := at + int64(back-1)*(Idle+2)
+			if row := join(tr, pageview(v+2-back, start+1, "/")); row.VisitStart != start {
+				t.Fatalf("visitor %d of %d is forgotten", v+2-back, v+1)
+			}
+		}
+	}
+	if row := join(tr, pageview(50, noon-49*(Idle+2)+1, "/")); row.VisitStart != row.Time {
+		t.Error("a visitor of the middle is remembered")
+	}
+	if tr.Early() != 0 {
+		t.Errorf("%d visits were forgotten early", tr.Early())
+	}
+}
+
+// Sorted by time, what is open is remembered, however much more than keep that is, and what has ended is forgotten.
+func TestNewUnordered_sortedByTime(t *testing.T) {
+	const visitors = 2000 // within Idle; they come again when all were there
+	tr, most := NewUnordered(64, MaxOpen), 0
+	for round := range int64(6) {
+		for v := range int64(visitors) {
+			row := join(tr, pageview(uint64(v+1), noon+round*Idle+v*Idle/visitors, "/"))
+			if row.VisitStart != noon+v*Idle/visitors || row.Seq != uint16(round) {
+				t.Fatalf("event %d of visitor %d has place %d in the visit of %d", round, v, row.Seq, row.VisitStart-noon)
+			}
+		}
+	}
+	for v := range int64(10 * visitors) { // From now on each comes once.
+		join(tr, pageview(uint64(10*visitors+v), noon+6*Idle+v*Idle/visitors, "/"))
+		most = max(most, tr.Len())
+	}
+	if most > 2*visitors+64 || tr.Early() != 0 {
+		t.Errorf("%d visits were remembered, of which %d were open; %d were forgotten early", most, visitors, tr.Early())
+	}
+	if open := tr.Open(); open < visitors || open > visitors+visitors/100 {
+		t.Errorf("%d visits are open, want %d", open, visitors)
+	}
+}
+
+// Where there is no room for what is open, what was touched the longest ago is forgotten, and counted. A state that is loaded goes on in the same way.
+func TestTracker_early(t *testing.T) {
+	f := func(what string, tr *Tracker, empty func() *Tracker) {
+		t.Helper()
+		tr.maxOpen = 1000
+		for v := range uint64(5000) {
+			join(tr, pageview(v+1, noon+int64(v)/10, "/"))
+			if tr.Len() > 2000 {
+				t.Fatalf("%s: %d visits are remembered, want at most 2000", what, tr.Len())
+			}
+			if v == 2500 {
+				loaded := empty()
+				loaded.maxOpen, loaded.early = 1000, tr.Early()
+				if err := loaded.Load(tr.AppendState(nil)); err != nil {
+					t.Fatal(err)
+				}
+				tr = loaded
+			}
+		}
+		if got, want := tr.Early(), 5000-uint64(tr.Len()); got != want || tr.Len() < 1000 {
+			t.Errorf("%s: %d visits were forgotten early, want %d; %d are remembered", what, got, want, tr.Len())
+		}
+		if row := join(tr, pageview(4001, noon+500, "/")); row.VisitStart == row.Time {
+			t.Errorf("%s: one of the last thousand is forgotten", what)
+		}
+		early := tr.Early()
+		for v := range uint64(2000) { // Long after, there is nothing that could have gone on.
+			join(tr, pageview(v+9000, noon+2*Idle+int64(v)*4, "/"))
+		}
+		if tr.Early() != early {
+			t.Errorf("%s: %d visits are said to be forgotten early that had ended", what, tr.Early()-early)
+		}
+	}
+	f("live", New(), New)
+	f("an import", NewUnordered(64, 2000), func() *Tracker { return NewUnordered(64, 2000) })
+
+	tr := New()
+	tr.maxOpen = 10
+	for v := range uint64(10) {
+		join(tr, pageview(v+1, noon, "/"))
+	}
+	for v := range uint64(11) { // The first ten have ended, and are remembered for events that come late only.
+		join(tr, pageview(v+11, noon+Idle+1, "/"))
+	}
+	if tr.Early() != 0 || tr.Len() != 11 {
+		t.Errorf("%d visits were forgotten early that had ended; %d are remembered", tr.Early(), tr.Len())
+	}
+}
+
 func TestJoin_allocations(t *testing.T) {
 	tr := New()
 	e := pageview(1, noon, "/")
