@@ -1,11 +1,12 @@
-// Package ingest decides about one hit: is it valid, does it count, what is known of it. It stands between web, which knows HTTP, and the
-// journal, which knows bytes.
+// Package ingest decides about one hit: is it valid, does it count, what is known of it, and what of it may be kept. It stands between web, which
+// knows HTTP, and the journal, which knows bytes. Lines of an import come the same way, with a time of their own.
 //
-// A hit goes through: decode, validate, site, bot, enrich (browser, country, source), visitor number, encode, append. What comes out is a
-// Verdict: how many events were kept, how many dropped and why.
+// A hit goes through: decode, validate, site, bot, enrich (browser, country, source), redact, visitor number, encode, append. What comes out is a
+// Verdict: how many events were kept, how many dropped.
 //
-// Invariants: address and agent are read here for the last time; nothing that leaves this package holds either, errors included. An event is
-// in the journal before Ingest says that it was kept. Nothing here waits for a lock that another visitor's event can hold, but the journal's.
+// Invariants: address and agent are read here for the last time; nothing that leaves this package holds either, errors included. What looks like
+// personal data is out of every text before the event is encoded. An event is in the journal before Ingest says that it was kept. Nothing here waits
+// for a lock that another visitor's event can hold, but the journal's, and a day's first event may wait for the key that it needs.
 //
 // It knows no HTTP and no SQL, makes no visits, and honours no objection: web does that before it reads the body.
 package ingest
@@ -18,12 +19,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/daysalt/daysalt/internal/address"
 	"github.com/daysalt/daysalt/internal/agent"
 	"github.com/daysalt/daysalt/internal/event"
 	"github.com/daysalt/daysalt/internal/geo"
-	"github.com/daysalt/daysalt/internal/salt"
 	"github.com/daysalt/daysalt/internal/site"
-	"github.com/daysalt/daysalt/internal/source"
 )
 
 // Journal takes an encoded event; when it returns nil the event survives the death of the process.
@@ -36,6 +36,16 @@ type Sites interface {
 	Lookup(domain string) (*site.Site, bool)
 }
 
+// Keys makes the visitor number of an address and agent on the site's calendar day at t.
+type Keys interface {
+	Number(siteID uint32, zone *time.Location, t time.Time, from netip.Addr, ua string) (event.Day, uint64, error)
+}
+
+// Abuse notes a masked address and what became of its event.
+type Abuse interface {
+	Record(siteID uint32, t time.Time, masked netip.Addr, reason string)
+}
+
 // Hit is one request as web saw it. Its strings and bytes may be reused once Ingest has returned.
 type Hit struct {
 	Time     time.Time
@@ -46,20 +56,6 @@ type Hit struct {
 	Purpose  string // Sec-Purpose
 	Body     []byte
 }
-
-// Reason says why an event was dropped.
-type Reason uint8
-
-// The reasons, in the order of their counters.
-const (
-	UnknownSite Reason = iota
-	Bot
-	Prefetch
-	reasons // how many there are
-)
-
-// String returns the reason as metrics name it.
-func (r Reason) String() string { return [...]string{"unknown_site", "bot", "prefetch"}[r] }
 
 // Verdict says what became of a hit: one event for each site it named.
 type Verdict struct {
@@ -75,178 +71,173 @@ type Stats struct {
 
 // Ingester takes hits. It is safe for concurrent use.
 type Ingester struct {
-	sites   Sites
-	keys    *salt.Keys
-	agents  *agent.Parser
-	geo     *geo.Database
-	journal Journal
-
+	Deps
 	languages languages
 	work      sync.Pool // *work
-	kept      atomic.Uint64
 	invalid   atomic.Uint64
-	dropped   [reasons]atomic.Uint64
-}
-
-// work is what one hit needs and the next one can use again.
-type work struct {
-	payload payload
-	event   event.Event
-	scratch []byte
-	frame   []byte
+	live      counts
 }
 
 // Deps are the parts an Ingester stands on.
 type Deps struct {
 	Sites   Sites
-	Keys    *salt.Keys
+	Keys    Keys // of live traffic
 	Agents  *agent.Parser
 	Geo     *geo.Database // nil: no countries
 	Journal Journal
+	Abuse   Abuse            // nil: no address is noted
+	Now     func() time.Time // for imports: what lies in the future, and what is too old to be kept
 }
 
 // New returns an Ingester.
 func New(d Deps) *Ingester {
-	in := &Ingester{sites: d.Sites, keys: d.Keys, agents: d.Agents, geo: d.Geo, journal: d.Journal, languages: newLanguages()}
+	in := &Ingester{Deps: d, languages: newLanguages()}
 	in.work.New = func() any { return new(work) }
 	return in
 }
 
-// Ingest takes one hit. The error is *BadEvent where the body is wrong, else what the journal or the random source said; then the event was
+// Ingest takes one hit. The error is *BadEvent where the body is wrong, else what the journal or the keys said; then the event was
 // kept for the sites that Verdict counts, and for no other.
 func (in *Ingester) Ingest(h *Hit) (Verdict, error) {
 	w, _ := in.work.Get().(*work)
-	defer in.work.Put(w)
-	if err := w.payload.decode(h.Body); err != nil {
+	defer in.giveBack(w)
+	if err := w.payload.decode(h.Body, false); err != nil {
 		in.invalid.Add(1)
 		return Verdict{}, copyOf(err)
 	}
-	pg, scratch, err := parsePage(w.payload.url, w.payload.hash, w.scratch[:0])
-	w.scratch = scratch
-	if err != nil {
+	if err := w.readPage(); err != nil {
 		in.invalid.Add(1)
-		return Verdict{}, &BadEvent{Fields: []FieldError{{"url", err.Error()}}}
+		return Verdict{}, err
 	}
-	client := in.agents.Parse(h.Agent, h.Hints)
-	domains := w.payload.domain
-	if domains == "" {
-		domains = pg.host
-	}
+	return in.take(w, h, way{keys: in.Keys, counts: &in.live, abuse: in.Abuse})
+}
+
+func (in *Ingester) giveBack(w *work) {
+	w.release()
+	in.work.Put(w)
+}
+
+// way is what differs between live traffic and an import.
+type way struct {
+	keys   Keys
+	counts *counts
+	abuse  Abuse // nil: none
+
+	origin uint16 // the import; 0: live
+	line   uint64 // of the import's file, from 1
+	place  uint64 // of the site among those that the line names, from 0
+	now    int64  // when the import runs, in seconds since 1970; 0: live
+}
+
+// take keeps a decoded hit for each site that it names and that it counts for. An import's line that fails half-way comes again as a whole, so
+// what became of it is counted when all of it is done.
+func (in *Ingester) take(w *work, h *Hit, way way) (Verdict, error) {
+	w.own.of(h)
+	client := in.Agents.Parse(h.Agent, h.Hints)
 	var v Verdict
+	var err error
 	var keptBy [maxDomains]uint32 // a site that is named twice has the event once
-	for domains != "" && v.Kept+v.Dropped < maxDomains {
-		var domain string
-		domain, domains, _ = strings.Cut(domains, ",")
-		if strings.TrimSpace(domain) == "" {
+	var fates [maxDomains]fate
+	n := 0
+	for place := range maxDomains {
+		domain, more := w.domain(place)
+		if !more {
+			break
+		}
+		s, known := in.Sites.Lookup(domain)
+		if domain == "" || known && slices.Contains(keptBy[:v.Kept], s.ID) {
 			continue
 		}
-		s, ok := in.sites.Lookup(domain)
-		if reason, drop := drop(h, w, client, ok); drop {
-			in.dropped[reason].Add(1)
+		reason := drop(h, w, client, s, &way)
+		if reason == kept {
+			in.fill(w, h, client, s)
+			way.place = uint64(place)
+			if err = in.keep(w, h, s, &way); err != nil {
+				break
+			}
+			keptBy[v.Kept] = s.ID
+			v.Kept++
+		} else {
 			v.Dropped++
-			continue
 		}
-		if slices.Contains(keptBy[:v.Kept], s.ID) {
-			continue
-		}
-		if v.Kept == 0 {
-			in.fill(w, h, pg, client)
-		}
-		if err := in.keep(w, h, s); err != nil {
-			return v, err
-		}
-		keptBy[v.Kept] = s.ID
-		v.Kept++
+		fates[n] = fate{s, reason}
+		n++
 	}
-	return v, nil
+	if err == nil || way.origin == 0 {
+		for _, f := range fates[:n] {
+			way.note(h, f.site, f.reason)
+		}
+	}
+	return v, err
 }
 
-// drop says whether an event does not count. An unknown site comes first: it costs least.
-func drop(h *Hit, w *work, client *agent.Agent, known bool) (Reason, bool) {
+// fate says what became of the event that one of a hit's sites would have.
+type fate struct {
+	site   *site.Site // nil: not measured
+	reason Reason
+}
+
+// domain returns the site at a place of those that the hit names, from 0, and whether there is one. The payload has at most maxDomains; where it
+// names none, the page's host is the only one.
+func (w *work) domain(place int) (string, bool) {
+	rest := w.payload.domain
+	if rest == "" {
+		return w.page.host, place == 0
+	}
+	for ; place > 0; place-- {
+		var more bool
+		if _, rest, more = strings.Cut(rest, ","); !more {
+			return "", false
+		}
+	}
+	name, _, _ := strings.Cut(rest, ",")
+	return strings.TrimSpace(name), true
+}
+
+// drop says why an event does not count, or kept. An unknown site comes first: it costs least.
+func drop(h *Hit, w *work, client *agent.Agent, s *site.Site, way *way) Reason {
 	switch {
-	case !known:
-		return UnknownSite, true
+	case s == nil:
+		return UnknownSite
 	case client.Bot != "" || w.payload.automated:
-		return Bot, true
+		return Bot
 	case strings.Contains(h.Purpose, "prefetch"):
-		return Prefetch, true
+		return Prefetch
+	case way.origin != 0 && h.Time.Unix() > way.now:
+		return Future
+	case way.origin != 0 && h.Time.Unix() < way.now-int64(s.RetentionDays)*daySeconds:
+		return Expired
 	}
-	return 0, false
+	return kept
 }
 
-// fill writes everything that is the same for each site into the event.
-func (in *Ingester) fill(w *work, h *Hit, pg page, client *agent.Agent) {
-	p := &w.payload
-	found := source.Find(source.In{
-		Referrer: p.referrer, PageHost: pg.host, UTMSource: pg.utmSource, UTMMedium: pg.utmMedium, UTMCampaign: pg.utmCampaign,
-		SourceParam: pg.source, RefParam: pg.ref, ClickID: pg.clickID,
-	})
-	w.event = event.Event{
-		Time: h.Time.Unix(), Kind: event.Custom, Interactive: p.interactive, Name: p.name, Hostname: pg.host, Path: pg.path,
-		Source: found.Source, Channel: found.Channel, Referrer: found.Referrer, ClickID: pg.clickID,
-		UTMSource: pg.utmSource, UTMMedium: pg.utmMedium, UTMCampaign: pg.utmCampaign, UTMContent: pg.utmContent, UTMTerm: pg.utmTerm,
-		Country: in.geo.Country(h.Address), Browser: client.Browser, BrowserVersion: client.BrowserVersion,
-		OS: client.OS, OSVersion: client.OSVersion, Device: client.Device, Language: in.languages.first(h.Language),
-		Scroll: event.NoScroll, EngagedMS: p.engagedMS,
+// keep makes the visitor number and appends the event.
+func (in *Ingester) keep(w *work, h *Hit, s *site.Site, way *way) error {
+	from := h.Address
+	if s.HashAddress == site.HashMasked {
+		from = address.Mask(from, s.AddressMask)
 	}
-	e := &w.event
-	switch p.name {
-	case "pageview":
-		e.Kind = event.Pageview
-	case "engagement":
-		e.Kind = event.Engagement
-	case "404", "Form: Submission", "WP Form Completions":
-		p.addPath(pg.path)
-	}
-	if p.hasScroll {
-		e.Scroll = p.scroll
-	}
-	e.PropKeys, e.PropValues = p.keys[:p.props], p.values[:p.props]
-}
-
-// addPath fills the property "path" of the events that are about a page, where the client left it out.
-func (p *payload) addPath(path string) {
-	for _, key := range p.keys[:p.props] {
-		if key == "path" {
-			return
-		}
-	}
-	if p.props < maxProps {
-		p.keys[p.props], p.values[p.props] = "path", path
-		p.props++
-	}
-}
-
-// keep writes what depends on the site and appends the event.
-func (in *Ingester) keep(w *work, h *Hit, s *site.Site) error {
-	e := &w.event
-	day, visitor, err := in.keys.Number(s.ID, s.Zone(h.Time), h.Time, h.Address, h.Agent)
+	day, visitor, err := way.keys.Number(s.ID, s.Zone(h.Time), h.Time, from, h.Agent)
 	if err != nil {
 		return err
 	}
-	e.SiteID, e.Day, e.Visitor, e.RetentionDays = s.ID, day, visitor, s.RetentionDays
-	w.frame = event.AppendEvent(w.frame[:0], e)
-	if err := in.journal.Append(w.frame); err != nil {
-		return err
+	e := &w.event
+	e.Day, e.Visitor = day, visitor
+	if way.origin == 0 {
+		w.frame = event.AppendEvent(w.frame[:0], e)
+	} else {
+		w.frame = event.AppendImported(w.frame[:0], way.origin, way.line<<domainBits|way.place, e)
 	}
-	in.kept.Add(1)
-	return nil
+	return in.Journal.Append(w.frame)
 }
 
-// Stats returns the counters.
+// Stats returns the counters of live traffic.
 func (in *Ingester) Stats() Stats {
-	s := Stats{Kept: in.kept.Load(), Invalid: in.invalid.Load(), Dropped: make(map[string]uint64, reasons)}
-	for r := range reasons {
-		s.Dropped[r.String()] = in.dropped[r].Load()
-	}
-	return s
+	n, dropped := in.live.read(liveReasons)
+	return Stats{Kept: n, Invalid: in.invalid.Load(), Dropped: dropped}
 }
 
 // copyOf takes an error out of the reused payload.
-func copyOf(err error) error {
-	bad, ok := err.(*BadEvent) //nolint:errorlint // decode returns nothing else, unwrapped
-	if !ok {
-		return err
-	}
-	return &BadEvent{Fields: append([]FieldError(nil), bad.Fields...)}
+func copyOf(bad *BadEvent) *BadEvent {
+	return &BadEvent{Fields: slices.Clone(bad.Fields)}
 }

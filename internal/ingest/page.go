@@ -22,15 +22,16 @@ type page struct {
 	clickID                                                string // the parameter's name
 }
 
-// parsePage cuts a URL into its parts. Decoded text goes to scratch, which is returned grown. hash appends the fragment to the path.
+// parsePage cuts a URL into its parts. Decoded text goes to scratch, which is returned grown. hash appends the fragment to the path, up to a question mark; one that holds "=" is
+// taken for a query.
 func parsePage(url string, hash bool, scratch []byte) (page, []byte, error) {
 	p := page{host: "(none)"}
 	if len(url) >= 5 && strings.EqualFold(url[:5], "data:") {
 		return page{}, scratch, errScheme
 	}
-	rest, fragment, _ := strings.Cut(url, "#")
+	rest, fragment, _ := strings.Cut(strings.TrimPrefix(url, "view-source:"), "#")
 	rest, query, _ := strings.Cut(rest, "?")
-	if scheme, after, ok := strings.Cut(rest, "://"); ok && isScheme(scheme) {
+	if after, ok := authority(rest); ok {
 		rest = after
 		end := strings.IndexAny(rest, "/\\")
 		if end < 0 {
@@ -48,8 +49,12 @@ func parsePage(url string, hash bool, scratch []byte) (page, []byte, error) {
 		scratch = append(append(scratch, '/'), rest...)
 		rest = view(scratch[from:])
 	}
+	if end := strings.IndexAny(rest, "?#"); end >= 0 { // escaped, so that it looked like a part of the path
+		rest = rest[:end]
+	}
 	p.path = strings.TrimRight(rest, " ")
-	if hash && fragment != "" {
+	fragment, _, _ = strings.Cut(fragment, "?")
+	if hash && fragment != "" && !strings.Contains(fragment, "=") { // with one, it is a query and no page
 		from := len(scratch)
 		scratch = append(append(append(scratch, p.path...), '#'), fragment...)
 		p.path = view(scratch[from:])
@@ -57,6 +62,15 @@ func parsePage(url string, hash bool, scratch []byte) (page, []byte, error) {
 	}
 	scratch = p.readQuery(query, scratch)
 	return p, scratch, nil
+}
+
+// authority returns what follows "scheme://" or "//", and whether there is any.
+func authority(url string) (string, bool) {
+	if after, ok := strings.CutPrefix(url, "//"); ok {
+		return after, true
+	}
+	scheme, after, ok := strings.Cut(url, "://")
+	return after, ok && isScheme(scheme)
 }
 
 // readQuery takes the parameters of the closed list.

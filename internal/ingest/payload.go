@@ -52,6 +52,9 @@ type payload struct {
 	hasScroll, hasEngaged       bool
 	scroll                      uint8
 	engagedMS                   uint32
+
+	imported     bool // the body is a line of a file, and these are its own
+	time, ip, ua string
 }
 
 // field is what a member means, whatever its spelling.
@@ -69,9 +72,12 @@ const (
 	fieldScroll
 	fieldEngaged
 	fieldAutomated
+	fieldTime // this one and those behind it are members of a file's lines only
+	fieldIP
+	fieldUA
 )
 
-var fieldNames = [...]string{"", "name", "url", "domain", "referrer", "props", "interactive", "hashMode", "scrollDepth", "engagementTime", "automated"}
+var fieldNames = [...]string{"", "name", "url", "domain", "referrer", "props", "interactive", "hashMode", "scrollDepth", "engagementTime", "automated", "time", "ip", "ua"}
 
 // fieldOf maps both spellings of a member. Revenue, version and screen width are accepted and not used yet.
 func fieldOf(key []byte) field {
@@ -96,14 +102,20 @@ func fieldOf(key []byte) field {
 		return fieldEngaged
 	case "b", "automated":
 		return fieldAutomated
+	case "time":
+		return fieldTime
+	case "ip":
+		return fieldIP
+	case "ua":
+		return fieldUA
 	}
 	return fieldUnknown
 }
 
-// decode reads a body. The error is nil, or *BadEvent naming every wrong field.
-func (p *payload) decode(body []byte) error {
+// decode reads a body, or a line of a file. The error is nil, or *BadEvent naming every wrong field.
+func (p *payload) decode(body []byte, imported bool) *BadEvent {
 	scratch := p.scan.scratch[:0]
-	*p = payload{interactive: true}
+	*p = payload{interactive: true, imported: imported}
 	p.scan = scanner{data: body, scratch: scratch}
 	err := p.scan.object(p.member)
 	if err == nil {
@@ -130,7 +142,7 @@ func (p *payload) member(key []byte) error {
 	if err != nil {
 		return err
 	}
-	if f == fieldUnknown || t.kind == '0' {
+	if f == fieldUnknown || t.kind == '0' || f >= fieldTime && !p.imported {
 		return nil
 	}
 	if p.seen&(1<<f) != 0 {
@@ -153,6 +165,12 @@ func (p *payload) member(key []byte) error {
 		p.referrer = cut(p.string(f, t), maxReferrer)
 	case fieldProps:
 		p.readProps(t)
+	case fieldTime:
+		p.time = p.string(f, t)
+	case fieldIP:
+		p.ip = p.string(f, t)
+	case fieldUA:
+		p.ua = p.string(f, t)
 	default:
 		p.scalar(f, t)
 	}

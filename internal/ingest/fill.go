@@ -1,0 +1,171 @@
+package ingest
+
+import (
+	"strings"
+
+	"github.com/daysalt/daysalt/internal/address"
+	"github.com/daysalt/daysalt/internal/agent"
+	"github.com/daysalt/daysalt/internal/event"
+	"github.com/daysalt/daysalt/internal/redact"
+	"github.com/daysalt/daysalt/internal/site"
+	"github.com/daysalt/daysalt/internal/source"
+)
+
+// work is what one hit needs and the next one can use again.
+type work struct {
+	payload payload
+	page    page
+	event   event.Event
+	keys    [maxProps]string
+	values  [maxProps]string
+	own     own
+	scratch []byte // what the page, the event and the properties are views of, where they are none of the body
+	frame   []byte
+}
+
+// readPage reads the payload's URL.
+func (w *work) readPage() error {
+	var err error
+	w.page, w.scratch, err = parsePage(w.payload.url, w.payload.hash, w.scratch[:0])
+	if err != nil {
+		return &BadEvent{Fields: []FieldError{{"url", err.Error()}}}
+	}
+	return nil
+}
+
+// fill writes everything but the visitor into the event, as the site wants it.
+func (in *Ingester) fill(w *work, h *Hit, client *agent.Agent, s *site.Site) {
+	p := &w.payload
+	w.event = event.Event{
+		SiteID: s.ID, RetentionDays: s.RetentionDays, Time: h.Time.Unix(), Kind: event.Custom, Interactive: p.interactive, Name: p.name,
+		Country: in.country(h, s), Browser: client.Browser, BrowserVersion: client.BrowserVersion,
+		OS: client.OS, OSVersion: client.OSVersion, Device: client.Device, Language: in.languages.first(h.Language),
+		Scroll: event.NoScroll, EngagedMS: p.engagedMS,
+	}
+	e := &w.event
+	switch p.name {
+	case "pageview":
+		e.Kind = event.Pageview
+	case "engagement":
+		e.Kind = event.Engagement
+	default:
+		e.Name = w.clean(s, redact.Name, p.name)
+	}
+	if p.hasScroll {
+		e.Scroll = p.scroll
+	}
+	w.fillPage(s)
+	w.fillProps(s)
+}
+
+// fillPage writes the page and where the visit came from.
+func (w *work) fillPage(s *site.Site) {
+	e, pg := &w.event, &w.page
+	e.Hostname, e.ClickID = w.host(pg.host), pg.clickID
+	e.Path = w.clean(s, redact.Page, pg.path)
+	e.UTMSource = w.clean(s, redact.Campaign, w.address(pg.utmSource))
+	e.UTMMedium = w.clean(s, redact.Campaign, w.address(pg.utmMedium))
+	e.UTMCampaign = w.clean(s, redact.Campaign, w.address(pg.utmCampaign))
+	e.UTMContent = w.clean(s, redact.Campaign, w.address(pg.utmContent))
+	e.UTMTerm = w.clean(s, redact.Campaign, w.address(pg.utmTerm))
+	found := source.Find(source.In{
+		Referrer: w.payload.referrer, PageHost: pg.host, UTMSource: e.UTMSource, UTMMedium: e.UTMMedium, UTMCampaign: e.UTMCampaign,
+		SourceParam: w.clean(s, redact.Campaign, w.address(pg.source)), RefParam: w.clean(s, redact.Campaign, w.address(pg.ref)), ClickID: pg.clickID,
+	})
+	e.Source, e.Channel, e.Referrer = w.host(found.Source), found.Channel, w.host(found.Referrer)
+	if at := strings.IndexByte(found.Referrer, '/'); at >= 0 {
+		host, path := found.Referrer[:at], found.Referrer[at:]
+		cleanHost, cleanPath := w.host(host), w.clean(s, redact.Referrer, path)
+		e.Referrer = found.Referrer
+		if cleanHost != host || cleanPath != path {
+			from := len(w.scratch)
+			w.scratch = append(append(w.scratch, cleanHost...), cleanPath...)
+			e.Referrer = view(w.scratch[from:])
+		}
+	}
+}
+
+// fillProps writes the properties. Those that are web addresses lose what addresses of pages lose.
+func (w *work) fillProps(s *site.Site) {
+	e, p := &w.event, &w.payload
+	n := p.props
+	for i := range n {
+		w.keys[i] = w.clean(s, redact.Props, p.keys[i])
+		w.values[i] = w.clean(s, redact.Props, w.address(p.values[i]))
+	}
+	switch p.name { // the events that are about a page have it as a property, where the client left it out
+	case "404", "Form: Submission", "WP Form Completions":
+		if n < maxProps && !p.hasProp("path") {
+			w.keys[n], w.values[n] = "path", e.Path
+			n++
+		}
+	}
+	e.PropKeys, e.PropValues = w.keys[:n], w.values[:n]
+}
+
+func (p *payload) hasProp(key string) bool {
+	for _, k := range p.keys[:p.props] {
+		if k == key {
+			return true
+		}
+	}
+	return false
+}
+
+// clean takes personal data out of a text: the visitor's own address and agent, what is known to look like personal data, and what the site's
+// own rules find.
+func (w *work) clean(s *site.Site, f redact.Field, text string) string {
+	text, w.scratch = s.Redacted(f, w.own.without(w, text), w.scratch)
+	return text
+}
+
+// host takes personal data out of a host name.
+func (w *work) host(name string) string {
+	name, w.scratch = redact.Path(w.own.without(w, name), w.scratch)
+	return name
+}
+
+// address takes user name, query and fragment out of a value that is a web address or a path with a query, and leaves any other as it is.
+func (w *work) address(value string) string {
+	trimmed := strings.TrimSpace(value)
+	rest, absolute := authority(trimmed)
+	if !absolute && !strings.HasPrefix(trimmed, "/") {
+		before, after, ok := strings.Cut(trimmed, "?")
+		if ok && strings.Contains(after, "=") && !strings.ContainsAny(before, " \t\n") {
+			return before
+		}
+		return value
+	}
+	if end := strings.IndexAny(trimmed, "?#"); end >= 0 {
+		rest, trimmed = rest[:max(0, len(rest)-len(trimmed)+end)], trimmed[:end]
+	}
+	if !absolute {
+		return trimmed
+	}
+	host := rest
+	if end := strings.IndexAny(rest, `/\`); end >= 0 {
+		host = rest[:end]
+	}
+	at := strings.LastIndexByte(host, '@')
+	if at < 0 {
+		return trimmed
+	}
+	from := len(w.scratch)
+	w.scratch = append(append(w.scratch, trimmed[:len(trimmed)-len(rest)]...), rest[at+1:]...)
+	return view(w.scratch[from:])
+}
+
+// country looks the address up as far as the site wants it.
+func (in *Ingester) country(h *Hit, s *site.Site) string {
+	switch s.GeoFrom {
+	case site.GeoOff:
+		return ""
+	case site.GeoMasked:
+		if s.AddressMask >= 4 {
+			return ""
+		}
+		return in.Geo.Country(address.Mask(h.Address, s.AddressMask))
+	case site.GeoCut:
+	}
+	return in.Geo.Country(h.Address)
+}

@@ -1,0 +1,66 @@
+package ingest
+
+import "strings"
+
+// own is what a hit's texts must not repeat: the visitor's own address and agent. A page that shows visitors their address has it in its properties.
+type own struct {
+	room    [48]byte
+	address string // a view of room; "" for none
+	upper   string // the same in capital letters, where there are letters
+	capital [48]byte
+	agent   string
+}
+
+// minAgent is the shortest agent that is looked for, in bytes: a shorter one is a word.
+const minAgent = 8
+
+// of notes the address and agent of a hit.
+func (o *own) of(h *Hit) {
+	o.address, o.upper, o.agent = "", "", ""
+	if h.Address.IsValid() {
+		text := h.Address.AppendTo(o.room[:0])
+		o.address = view(text)
+		if h.Address.Is6() {
+			capital := o.capital[:len(text)]
+			for i, c := range text {
+				if c >= 'a' && c <= 'f' {
+					c -= 'a' - 'A'
+				}
+				capital[i] = c
+			}
+			o.upper = view(capital)
+		}
+	}
+	if len(h.Agent) >= minAgent {
+		o.agent = h.Agent
+	}
+}
+
+// without returns a text with {ip} and {agent} in their place.
+func (o *own) without(w *work, text string) string {
+	text = w.replace(text, o.address, "{ip}")
+	text = w.replace(text, o.upper, "{ip}")
+	return w.replace(text, o.agent, "{agent}")
+}
+
+// replace returns a text in which every old is a new.
+func (w *work) replace(text, old, to string) string {
+	if old == "" || !strings.Contains(text, old) {
+		return text
+	}
+	from := len(w.scratch)
+	for {
+		before, after, found := strings.Cut(text, old)
+		w.scratch = append(w.scratch, before...)
+		if !found {
+			return view(w.scratch[from:])
+		}
+		w.scratch = append(w.scratch, to...)
+		text = after
+	}
+}
+
+// release makes work ready for the next hit, without a view of this one's.
+func (w *work) release() {
+	*w = work{payload: payload{scan: scanner{scratch: w.payload.scan.scratch[:0]}}, scratch: w.scratch[:0], frame: w.frame[:0]}
+}
