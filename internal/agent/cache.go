@@ -3,13 +3,14 @@ package agent
 import (
 	"hash/maphash"
 	"sync/atomic"
+	"unsafe"
 )
 
 // ways is how many places there are for a key. Four are enough that a popular agent hardly ever loses its place.
 const ways = 4
 
-// entryBytes is what one entry takes with its place and its two version strings, rounded up by the allocator; a test measures it.
-const entryBytes = 160
+// entryBytes is what one entry takes with its place, rounded up by the allocator; a test measures it.
+const entryBytes = 152
 
 const (
 	defaultEntries = 4096
@@ -24,6 +25,18 @@ type entry struct {
 	key   key
 	used  atomic.Bool // since room was last looked for
 	agent Agent
+
+	// The texts of the agent's versions. Short texts of their own would share their place on the heap with other short texts that were made at the same
+	// moment, pieces of the raw agent for instance, and keep them.
+	browserVersion, osVersion versionText
+}
+
+// versionText has room for the longest version.
+type versionText [2*maxDigits + 1]byte
+
+// keep copies a version and returns it as it is here.
+func (t *versionText) keep(v string) string {
+	return unsafe.String(&t[0], copy(t[:], v)) //nolint:gosec // it lives as long as what it is a view of
 }
 
 // cache keeps the answers for recent agents, in sets of four places each. Readers and writers only load and store pointers: two writers
@@ -100,6 +113,8 @@ func (c *cache) get(k key) *Agent {
 // put keeps a for k and returns the kept copy. It takes an empty place, else one not used since room was last looked for, else any.
 func (c *cache) put(k key, a Agent) *Agent {
 	e := &entry{key: k, agent: a}
+	e.agent.BrowserVersion = e.browserVersion.keep(a.BrowserVersion)
+	e.agent.OSVersion = e.osVersion.keep(a.OSVersion)
 	s := &c.sets[k.a&c.mask]
 	for i := range s {
 		if s[i].CompareAndSwap(nil, e) {

@@ -208,12 +208,26 @@ func first(a, b string) string {
 	return b
 }
 
-// code returns s if it is the code of a country: two capital letters that stand for one.
+// pairs are all pairs of capital letters, one after the other. It is never written to after it was made.
+var pairs = func() string {
+	var b strings.Builder
+	for first := 'A'; first <= 'Z'; first++ {
+		for second := 'A'; second <= 'Z'; second++ {
+			b.WriteRune(first)
+			b.WriteRune(second)
+		}
+	}
+	return b.String()
+}()
+
+// code returns s if it is the code of a country: two capital letters that stand for one. What it returns is a piece of pairs, because it is kept: a
+// short text of its own would share its place on the heap with other short texts of the same moment, pieces of an agent for instance, and keep them.
 func code(s string) string {
 	if len(s) != 2 || s[0] < 'A' || s[0] > 'Z' || s[1] < 'A' || s[1] > 'Z' || s == "ZZ" || s == "XX" {
 		return ""
 	}
-	return s
+	at := 2 * (26*int(s[0]-'A') + int(s[1]-'A'))
+	return pairs[at : at+2]
 }
 
 // attribution returns what the maker of a database wants to see. The files that the npm registry has do not say who made them; there the
