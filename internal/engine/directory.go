@@ -102,6 +102,7 @@ func serverConfig(cfg Config) string {
 	for _, s := range settings {
 		fmt.Fprintf(&b, "  <%s>%d</%s>\n", s.name, s.value, s.name)
 	}
-	b.WriteString("</clickhouse>\n")
+	// On a terminal the library would log there by itself, values of questions included.
+	b.WriteString("  <logger><level>none</level><console>false</console></logger>\n</clickhouse>\n")
 	return b.String()
 }
