@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/daysalt/daysalt/internal/config"
 )
@@ -40,10 +42,25 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().String("config", "", "settings file (default "+config.DefaultFile+" if it is there)")
 	root.PersistentFlags().Bool("json", false, "print JSON")
 	config.Flags(root.PersistentFlags())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newServe(), newEngine(), newMigrate(), newSite(), newVersion())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagFault(err)} })
+	root.AddCommand(newServe(), newEngine(), newMigrate(), newSite(), newImport(), newAbuse(), newVersion())
 	asUsage(root)
 	return root
+}
+
+// flagFault says what a flag takes where its value is not that; else it returns the error as it is.
+func flagFault(err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	switch bad.GetFlag().Value.Type() {
+	case "bool":
+		return fmt.Errorf("--%s must be true or false", bad.GetFlag().Name)
+	case "int":
+		return fmt.Errorf("--%s must be a whole number", bad.GetFlag().Name)
+	}
+	return err
 }
 
 // asUsage makes wrong arguments of every command a usage error.

@@ -11,7 +11,7 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,16 +20,21 @@ import (
 	"time"
 
 	"github.com/daysalt/daysalt/dashboard"
+	"github.com/daysalt/daysalt/internal/abuse"
+	"github.com/daysalt/daysalt/internal/address"
 	"github.com/daysalt/daysalt/internal/admin"
 	"github.com/daysalt/daysalt/internal/agent"
 	"github.com/daysalt/daysalt/internal/bot"
+	"github.com/daysalt/daysalt/internal/clock"
 	"github.com/daysalt/daysalt/internal/config"
 	"github.com/daysalt/daysalt/internal/engine"
 	"github.com/daysalt/daysalt/internal/fault"
 	"github.com/daysalt/daysalt/internal/geo"
+	"github.com/daysalt/daysalt/internal/importer"
 	"github.com/daysalt/daysalt/internal/ingest"
 	"github.com/daysalt/daysalt/internal/journal"
 	"github.com/daysalt/daysalt/internal/salt"
+	"github.com/daysalt/daysalt/internal/salt/pgkeys"
 	"github.com/daysalt/daysalt/internal/settings"
 	"github.com/daysalt/daysalt/internal/ship"
 	"github.com/daysalt/daysalt/internal/site"
@@ -48,18 +53,26 @@ type App struct {
 	cfg     config.Config
 	version string
 	log     *slog.Logger
-	now     func() time.Time
+	clock   *clock.Clock
+	now     func() time.Time // the clock's
 
-	sites   *site.Registry
-	store   *store.Store
-	keys    *salt.Keys
-	journal *journal.Journal
-	ship    *ship.Shipper
-	geo     *geo.Database
-	ingest  *ingest.Ingester
-	stats   *stats.Service
-	web     *web.Server
-	socket  *admin.Socket
+	installation *salt.Installation
+	runtimeDir   *salt.Dir // where keys may be kept in files; nil for nowhere
+	sweeper      *salt.Sweeper
+	sharedKeys   *pgkeys.Keys // nil where keys are not shared
+	db           *sql.DB      // settings
+	sites        *site.Registry
+	store        *store.Store
+	keys         *salt.Keys
+	journal      *journal.Journal
+	ship         *ship.Shipper
+	geo          *geo.Database
+	ingest       *ingest.Ingester
+	stats        *stats.Service
+	imports      *importer.Service
+	abuse        *abuse.Recorder // nil: no address is noted
+	web          *web.Server
+	socket       *admin.Socket
 
 	closers []closer // in the order they were opened
 }
@@ -72,8 +85,12 @@ type closer struct {
 
 // New builds a server that does not run yet. ctx bounds the building only.
 func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (*App, error) {
-	a := &App{cfg: cfg, version: version, log: log, now: time.Now}
-	if err := a.open(ctx, a.openData, a.openStore, a.openLine, a.openWeb); err != nil {
+	a := newApp(cfg, log)
+	a.version = version
+	if err := salt.Harden(); err != nil {
+		return nil, err
+	}
+	if err := a.open(ctx, a.openKeyStore, a.openData, a.openStore, a.openKeys, a.openLine, a.openImports, a.openWeb); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -81,11 +98,16 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 
 // Migrate brings both databases to this version's schema.
 func Migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	a := &App{cfg: cfg, log: log, now: time.Now}
+	a := newApp(cfg, log)
 	if err := a.open(ctx, a.openData, a.openStore); err != nil {
 		return err
 	}
 	return a.Close()
+}
+
+func newApp(cfg config.Config, log *slog.Logger) *App {
+	c := clock.New()
+	return &App{cfg: cfg, log: log, clock: c, now: c.Now}
 }
 
 // open runs the steps in order, and closes what they opened if one fails.
@@ -117,6 +139,7 @@ func (a *App) openData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.db = db
 	a.onClose("the settings database", db.Close)
 	a.sites, err = site.NewRegistry(ctx, db, a.now)
 	return err
@@ -176,10 +199,14 @@ func (a *App) openLine(_ context.Context) error {
 	if a.geo, err = openGeo(a.cfg, a.log); err != nil {
 		return err
 	}
-	a.keys = salt.New(rand.Reader)
-	a.ingest = ingest.New(ingest.Deps{
-		Sites: a.sites, Keys: a.keys, Agents: agent.New(agent.Config{Bot: bot.Detect}), Geo: a.geo, Journal: spool{j},
-	})
+	deps := ingest.Deps{Sites: a.sites, Keys: a.keys, Agents: agent.New(agent.Config{Bot: bot.Detect}), Geo: a.geo, Journal: spool{j}, Now: a.now}
+	if a.cfg.Addresses.Store {
+		if a.abuse, err = abuse.New(abuse.Config{}, a.store, a.now, a.log); err != nil {
+			return err
+		}
+		deps.Abuse = a.abuse
+	}
+	a.ingest = ingest.New(deps)
 	return nil
 }
 
@@ -230,16 +257,32 @@ func (a *App) openWeb(ctx context.Context) error {
 		return err
 	}
 	a.stats = answers
+	proxies, err := address.ParseProxies(a.cfg.Web.TrustedProxies)
+	if err != nil {
+		return err
+	}
 	server, err := web.New(web.Config{
 		Version: a.version, Demo: a.cfg.Web.Demo, Tracker: []byte(tracker.Script()), Dashboard: dashboard.Files(), Attribution: a.geo.Attribution,
-	}, a.ingest, a.stats, a.sites, a.log, a.now)
+		Proxies: proxies, ClientHeader: a.cfg.Web.ClientHeader,
+	}, a.hits(), a.stats, a.sites, a.log, a.now)
 	if err != nil {
 		return err
 	}
 	a.web = server
-	a.socket = admin.NewSocket(a.siteService(), a.cfg.Retention.EventDays, a.now, a.log)
+	a.socket = admin.NewSocket(admin.Services{
+		Sites: a.siteService(), Abuse: abuseService{a.store, a.abuse != nil}, Imports: a.imports,
+	}, a.cfg.Retention.EventDays, a.now, a.log)
 	return nil
 }
+
+// abuseService is the store, with whether there is anything new to expect in it.
+type abuseService struct {
+	*store.Store
+	recording bool
+}
+
+// Recording says whether masked addresses are noted.
+func (s abuseService) Recording() bool { return s.recording }
 
 func (a *App) ensureDemo(ctx context.Context) error {
 	if _, ok := a.sites.Lookup(web.DemoDomain); ok {
@@ -269,6 +312,7 @@ type siteService struct {
 	*site.Registry
 	ship  *ship.Shipper
 	store *store.Store
+	abuse *abuse.Recorder
 
 	patience time.Duration // how long a deletion is waited for; where the database is away it is tried again later
 }
@@ -296,11 +340,11 @@ func (s siteService) finish(ctx context.Context) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	if err := s.ship.Flush(ctx); err != nil {
+	if err := errors.Join(s.ship.Flush(ctx), s.abuse.Flush(ctx)); err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if err := s.store.RemoveSite(ctx, id); err != nil {
+		if err := errors.Join(s.store.RemoveSite(ctx, id), s.store.RemoveAbuse(ctx, id)); err != nil {
 			return err
 		}
 		if err := s.Forget(ctx, id); err != nil {
@@ -310,7 +354,9 @@ func (s siteService) finish(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) siteService() siteService { return siteService{a.sites, a.ship, a.store, patience} }
+func (a *App) siteService() siteService {
+	return siteService{a.sites, a.ship, a.store, a.abuse, patience}
+}
 
 // Ready says whether the database answers.
 func (a *App) Ready(ctx context.Context) error { return a.store.Ping(ctx) }

@@ -3,10 +3,9 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -25,7 +24,7 @@ import (
 // clock is the files' own; nothing else is replaced.
 func TestMetrics(t *testing.T) {
 	cfg := config.Default()
-	cfg.Data.Dir = t.TempDir()
+	cfg.Data.Dir, cfg.Salt.Storage = t.TempDir(), config.StorageMemory
 	cfg.Engine.Library = testkit.Library(t)
 	server, err := New(t.Context(), cfg, "test", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -43,21 +42,28 @@ func TestMetrics(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	origin := uint16(0)
 	metrics.Run(t, "../../testdata/metrics", func(t *testing.T, sites []metrics.Site) metrics.System {
 		t.Helper()
-		return newLine(t, server, sites)
+		origin++
+		return newLine(t, server, sites, origin)
 	})
 }
 
-// line is the server as one file sees it: its own sites and keys, its own clock.
+// line is the server as one file sees it: its own sites, an import with its keys, its own clock.
 type line struct {
 	server *App
 	ingest *ingest.Ingester
+	file   *ingest.Import
+	lines  uint64
 	stats  *stats.Service
 	now    time.Time
 }
 
-func newLine(t *testing.T, server *App, sites []metrics.Site) *line {
+// after is when the files are imported: later than anything in them.
+func after() time.Time { return time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+func newLine(t *testing.T, server *App, sites []metrics.Site, origin uint16) *line {
 	t.Helper()
 	for _, s := range sites {
 		// The longest retention: the files' dates are fixed, and the engine deletes by its own clock.
@@ -70,9 +76,18 @@ func newLine(t *testing.T, server *App, sites []metrics.Site) *line {
 			}
 		})
 	}
-	l := &line{server: server}
+	keys, err := salt.OpenThrowaway(salt.File{}, server.clock, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{server: server, file: &ingest.Import{Origin: origin, Keys: keys}}
+	t.Cleanup(func() {
+		if err := errors.Join(l.ingest.EndImport(origin), keys.Destroy()); err != nil {
+			t.Error(err)
+		}
+	})
 	l.ingest = ingest.New(ingest.Deps{
-		Sites: server.sites, Keys: salt.New(rand.Reader), Agents: agent.New(agent.Config{Bot: bot.Detect}), Journal: spool{server.journal},
+		Sites: server.sites, Agents: agent.New(agent.Config{Bot: bot.Detect}), Journal: spool{server.journal}, Now: after,
 	})
 	answers, err := stats.New(stats.Config{}, server.store, func() time.Time { return l.now })
 	if err != nil {
@@ -82,21 +97,14 @@ func newLine(t *testing.T, server *App, sites []metrics.Site) *line {
 	return l
 }
 
-// Load ingests each line as the hit it describes; the members of the body are the line's own, and the rest is ignored by the decoder.
+// Load imports each line as "daysalt import events" does.
 func (l *line) Load(t *testing.T, lines []byte) {
 	t.Helper()
-	for body := range bytes.Lines(lines) {
-		var hit struct {
-			Time time.Time  `json:"time"`
-			IP   netip.Addr `json:"ip"`
-			UA   string     `json:"ua"`
-		}
-		if err := json.Unmarshal(body, &hit); err != nil {
-			t.Fatal(err)
-		}
-		verdict, err := l.ingest.Ingest(&ingest.Hit{Time: hit.Time, Address: hit.IP, Agent: hit.UA, Body: body})
+	for text := range bytes.Lines(lines) {
+		l.lines++
+		verdict, err := l.ingest.Import(l.file, l.lines, text)
 		if err != nil || verdict.Kept != 1 {
-			t.Fatalf("%s: %+v, %v", body, verdict, err)
+			t.Fatalf("%s: %+v, %v", text, verdict, err)
 		}
 	}
 	if err := l.server.ship.Flush(t.Context()); err != nil {

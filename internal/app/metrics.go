@@ -47,15 +47,38 @@ func (c *lineCollector) Collect(out chan<- prometheus.Metric) {
 	counter("daysalt_journal_skipped_bytes_total", "Damaged bytes that reading went over.", float64(j.Skipped))
 	counter("daysalt_journal_bad_segments_total", "Segment files that could not be read at the start.", float64(j.BadSegments))
 
+	c.keys(counter, gauge)
 	s := c.app.ship.Stats()
 	counter("daysalt_ship_rows_total", "Events stored in ClickHouse.", float64(s.Rows))
 	counter("daysalt_ship_batches_total", "Batches stored in ClickHouse.", float64(s.Batches))
 	counter("daysalt_ship_retries_total", "Inserts that failed and were tried again.", float64(s.Retries))
+	counter("daysalt_ship_duplicates_total", "Lines of imports that were sent again and dropped.", float64(s.Duplicates))
+	counter("daysalt_ship_forgotten_visits_total", "Visits of imports forgotten for want of room while they could have gone on.", float64(s.Forgotten))
 	counter("daysalt_ship_quarantined_total", "Frames that could not be read and were put aside.", float64(s.Quarantined))
 	counter("daysalt_ship_checkpoint_errors_total", "Checkpoints that could not be written.", float64(s.CheckpointErrors))
 	gauge("daysalt_ship_lag_bytes", "Bytes of the journal that are not stored yet.", float64(s.LagBytes))
 	gauge("daysalt_ship_lag_seconds", "Age of the oldest event that is not stored yet.", float64(s.LagSeconds))
 	gauge("daysalt_ship_open_visits", "Visits that the next event may join.", float64(s.OpenVisits))
+}
+
+// keys says how many keys there are, and nothing else of them.
+func (c *lineCollector) keys(counter func(name, help string, value float64, labels ...string), gauge func(name, help string, value float64)) {
+	k := c.app.keys.Stats()
+	locked := 0.0
+	if k.Locked {
+		locked = 1
+	}
+	gauge("daysalt_salt_keys", "Keys of visitor numbers that exist now.", float64(k.InUse))
+	counter("daysalt_salt_destroyed_total", "Keys destroyed at the end of their day.", float64(k.Destroyed))
+	counter("daysalt_salt_own_total", "Keys this node made because the shared store did not answer: a visitor has another number on each node.", float64(k.Own))
+	gauge("daysalt_salt_zones_behind", "Time zones in which the clock is before the latest date seen: events are counted on that date.", float64(k.Behind))
+	gauge("daysalt_salt_locked", "1 where the keys' memory cannot be swapped.", locked)
+	if a := c.app.abuse; a != nil {
+		s := a.Stats()
+		counter("daysalt_abuse_rows_total", "Rows of masked addresses stored.", float64(s.Rows))
+		counter("daysalt_abuse_failures_total", "Inserts of masked addresses that failed and are tried again.", float64(s.Failures))
+		counter("daysalt_abuse_lost_total", "Events whose masked address was not noted: too many in a minute, or the database was away.", float64(s.Lost+s.Dropped))
+	}
 }
 
 // metric makes one value; labels are pairs of name and value.

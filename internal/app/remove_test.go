@@ -17,7 +17,7 @@ import (
 // A deletion that was asked for and could not be done is done later: the site's id must not be lost with the site.
 func TestRemove_finishedLater(t *testing.T) {
 	cfg := config.Default()
-	cfg.Data.Dir = t.TempDir()
+	cfg.Data.Dir, cfg.Salt.Storage = t.TempDir(), config.StorageMemory
 	cfg.Engine.Library = testkit.Library(t)
 	server, err := New(t.Context(), cfg, "test", slog.New(slog.DiscardHandler))
 	if err != nil {

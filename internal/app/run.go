@@ -30,15 +30,17 @@ func (a *App) Do(do func(c *admin.Client) error) error {
 	return a.shipping(func() error { return do(a.Client()) })
 }
 
-// shipping runs the journal's reader around work, and closes everything afterwards. The reader stops last: it stores what work kept.
+// shipping runs around work what writes to the database and what destroys keys, and closes everything afterwards. The writers stop last: they store what work kept.
 func (a *App) shipping(work func() error) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	shipped := make(chan error, 1)
-	go func() { shipped <- a.ship.Run(ctx) }()
+	var group errgroup.Group
+	group.Go(func() error { return a.ship.Run(ctx) })
+	group.Go(func() error { return a.abuse.Run(ctx) })
+	group.Go(func() error { return every(ctx, tendEvery, func() { a.keys.Tend(ctx) }) })
 	err := work()
 	stop()
-	return errors.Join(err, <-shipped, a.Close())
+	return errors.Join(err, group.Wait(), a.Close())
 }
 
 // serve opens the listeners and answers until ctx ends or one of them fails.
@@ -48,13 +50,15 @@ func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	serveHTTP(ctx, group, l.socket, a.socket)
+	serveHTTP(ctx, group, l.socket, a.commands())
 	if l.operators != nil {
 		serveHTTP(ctx, group, l.operators, admin.NewListener(a.metrics(), a))
 	}
 	group.Go(func() error { return a.geo.Watch(ctx) })
-	group.Go(func() error { return every(ctx, forgetEvery, func() { a.keys.Forget(a.now()) }) })
+	group.Go(func() error { return every(ctx, tidyEvery, func() { a.tidyKeys(ctx) }) })
 	group.Go(func() error { return every(ctx, finishEvery, func() { a.finishRemovals(ctx) }) })
+	group.Go(func() error { return every(ctx, finishEvery, func() { a.tendImports(ctx) }) })
+	group.Go(func() error { return every(ctx, finishEvery, func() { a.finishImportRemovals(ctx) }) })
 	group.Go(func() error { return a.web.Serve(l.public) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -80,7 +84,8 @@ func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
 
 // How often it is looked whether something is due that was promised for a time, whether or not an event or a command comes by.
 const (
-	forgetEvery = 5 * time.Second
+	tendEvery   = time.Second
+	tidyEvery   = 10 * time.Minute
 	finishEvery = time.Minute
 	finishFor   = 30 * time.Minute
 )

@@ -14,7 +14,7 @@ import (
 // A signal may come before the server takes requests. It ends all the same, and a Close that follows has nothing left to do.
 func TestRun_stoppedBeforeItBegan(t *testing.T) {
 	cfg := config.Default()
-	cfg.Data.Dir = t.TempDir()
+	cfg.Data.Dir, cfg.Salt.Storage = t.TempDir(), config.StorageMemory
 	cfg.Engine.Library = testkit.Library(t)
 	cfg.Web.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	server, err := New(t.Context(), cfg, "test", slog.New(slog.DiscardHandler))

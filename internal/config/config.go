@@ -18,6 +18,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/daysalt/daysalt/internal/address"
 	"github.com/daysalt/daysalt/internal/fault"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	Engine     Engine     `koanf:"engine"`
 	Journal    Journal    `koanf:"journal"`
 	Geo        Geo        `koanf:"geo"`
+	Salt       Salt       `koanf:"salt"`
+	Addresses  Addresses  `koanf:"addresses"`
 	Retention  Retention  `koanf:"retention"`
 	Log        Log        `koanf:"log"`
 }
@@ -43,6 +46,9 @@ type Data struct {
 type Web struct {
 	Listen string `koanf:"listen" help:"address of the public listener"`
 	Demo   bool   `koanf:"demo" help:"serve the demo page and measure it as demo.localhost"`
+
+	TrustedProxies []string `koanf:"trusted_proxies" help:"networks of proxies whose X-Forwarded-For or Forwarded is believed, such as 10.0.0.0/8,fd00::/8; empty for none"`
+	ClientHeader   string   `koanf:"client_header" help:"the one header that trusted proxies name the visitor's address in; empty for X-Forwarded-For and Forwarded"`
 }
 
 // Admin is the listener for operators: metrics, health, profiles. It has no access control, so it must stay on a private address.
@@ -75,6 +81,18 @@ type Geo struct {
 	Database string `koanf:"database" help:"path of a country database (.mmdb, DB-IP or MaxMind); empty looks beside the binary"`
 }
 
+// Salt says where the keys of visitor numbers are kept while their day lasts.
+type Salt struct {
+	Storage    string `koanf:"storage" help:"runtime: a file in memory, survives a restart but no reboot; memory: in the process alone; postgres: for several nodes"`
+	RuntimeDir string `koanf:"runtime_dir" help:"directory on tmpfs for salt.storage runtime; empty looks for one"`
+	DSN        string `koanf:"dsn" help:"postgres://USER:PASSWORD@HOST/DATABASE, for salt.storage postgres"`
+}
+
+// Addresses says whether shortened addresses are kept.
+type Addresses struct {
+	Store bool `koanf:"store" help:"keep each minute's masked addresses for 15 days, apart from the events, for defence against abuse"`
+}
+
 // Retention says how long rows are kept.
 type Retention struct {
 	EventDays int `koanf:"event_days" help:"days after which a new site's events are deleted"`
@@ -94,10 +112,18 @@ func Default() Config {
 		Admin:     Admin{Listen: "127.0.0.1:8001"},
 		Engine:    Engine{Memory: 2 << 30, Listen: "127.0.0.1:8123"},
 		Journal:   Journal{Sync: "interval", Interval: 100 * time.Millisecond, Quota: 4 << 30},
+		Salt:      Salt{Storage: StorageRuntime},
 		Retention: Retention{EventDays: 396},
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }
+
+// Values of salt.storage.
+const (
+	StorageRuntime  = "runtime"
+	StorageMemory   = "memory"
+	StoragePostgres = "postgres"
+)
 
 // The least the parts can work with.
 const (
@@ -129,7 +155,26 @@ func (c *Config) validate() error {
 	if _, err := c.Log.SlogLevel(); err != nil {
 		return err
 	}
+	if err := c.Salt.validate(); err != nil {
+		return err
+	}
 	return c.validateAddresses()
+}
+
+func (s Salt) validate() error {
+	isPostgres := strings.HasPrefix(s.DSN, "postgres://") || strings.HasPrefix(s.DSN, "postgresql://")
+	switch {
+	case s.Storage != StorageRuntime && s.Storage != StorageMemory && s.Storage != StoragePostgres:
+		return fault.Invalidf("salt.storage", "is %q, and must be %s, %s or %s", s.Storage, StorageRuntime, StorageMemory, StoragePostgres)
+	case s.RuntimeDir != "" && s.Storage != StorageRuntime:
+		return fault.Invalidf("salt.runtime_dir", "is only for salt.storage: %s", StorageRuntime)
+	case s.DSN != "" && s.Storage != StoragePostgres:
+		return fault.Invalidf("salt.dsn", "is only for salt.storage: %s", StoragePostgres)
+	case s.Storage == StoragePostgres && !isPostgres:
+		// The value is not shown: it holds a password.
+		return fault.Invalidf("salt.dsn", "must begin with postgres:// where salt.storage is %s", StoragePostgres)
+	}
+	return nil
 }
 
 func (c *Config) validateAddresses() error {
@@ -144,6 +189,15 @@ func (c *Config) validateAddresses() error {
 			return err
 		}
 	}
+	if _, err := address.ParseProxies(c.Web.TrustedProxies); err != nil {
+		return err
+	}
+	if err := address.CheckHeader(c.Web.ClientHeader); err != nil {
+		return err
+	}
+	if c.Web.ClientHeader != "" && len(c.Web.TrustedProxies) == 0 {
+		return fault.Invalidf("web.client_header", "is believed from nobody until web.trusted_proxies names a network")
+	}
 	if dsn := c.ClickHouse.DSN; dsn != "" {
 		scheme, _, ok := strings.Cut(dsn, "://")
 		if !ok || (scheme != "clickhouse" && scheme != "http" && scheme != "https") {
@@ -154,13 +208,13 @@ func (c *Config) validateAddresses() error {
 	return nil
 }
 
-func checkListen(key, address string) error {
-	_, port, err := net.SplitHostPort(address)
+func checkListen(key, listen string) error {
+	_, port, err := net.SplitHostPort(listen)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fault.Invalidf(key, "is %q, and must be HOST:PORT or :PORT", address)
+		return fault.Invalidf(key, "is %q, and must be HOST:PORT or :PORT", listen)
 	}
 	return nil
 }

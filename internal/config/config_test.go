@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,32 @@ func TestLoad_precedence(t *testing.T) {
 	}
 	if cfg.Journal.Interval != 250*time.Millisecond || cfg.Web.Listen != ":8000" {
 		t.Errorf("file or default lost: %+v", cfg)
+	}
+}
+
+// A list is the same from the file, the environment and flags.
+func TestLoad_list(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "daysalt.yaml")
+	write(t, file, "web:\n  trusted_proxies:\n    - 10.0.0.0/8\n    - fd00::/8\n")
+	flags := pflag.NewFlagSet("t", pflag.ContinueOnError)
+	Flags(flags)
+	if err := flags.Parse([]string{"--web-trusted-proxies=10.0.0.0/8", "--web-trusted-proxies", "fd00::/8"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, load := range map[string]func() (Config, error){
+		"file": func() (Config, error) { return Load(file, nil, nil) },
+		"environment": func() (Config, error) {
+			return Load(file, []string{"DAYSALT_WEB_TRUSTED_PROXIES= 10.0.0.0/8,fd00::/8 "}, nil)
+		},
+		"flags": func() (Config, error) { return Load(file, []string{"DAYSALT_WEB_TRUSTED_PROXIES=192.0.2.1"}, flags) },
+	} {
+		cfg, err := load()
+		if err != nil || !slices.Equal(cfg.Web.TrustedProxies, []string{"10.0.0.0/8", "fd00::/8"}) {
+			t.Errorf("%s: %q, %v", name, cfg.Web.TrustedProxies, err)
+		}
+	}
+	if cfg, err := Load(file, []string{"DAYSALT_WEB_TRUSTED_PROXIES="}, nil); err != nil || len(cfg.Web.TrustedProxies) != 0 {
+		t.Errorf("the empty list: %q, %v", cfg.Web.TrustedProxies, err)
 	}
 }
 
@@ -58,6 +85,17 @@ func TestLoad_bad(t *testing.T) {
 	f("retention:\n  event_days: true\n", "", "retention.event_days")
 	f("retention:\n  event_days: 30.9\n", "", "retention.event_days")
 	f("web:\n  demo: 1\n", "", "web.demo")
+	f("web:\n  trusted_proxies: [10.0.0.0/8, 10.1.0.0/16]\n", "", "web.trusted_proxies")
+	f("web:\n  trusted_proxies: 7\n", "", "web.trusted_proxies")
+	f("", "DAYSALT_WEB_TRUSTED_PROXIES=10.0.0.0/8, proxy.example", "web.trusted_proxies")
+	f("web:\n  client_header: Cookie\n  trusted_proxies: [10.0.0.0/8]\n", "", "web.client_header")
+	f("web:\n  client_header: CF-Connecting-IP\n", "", "web.client_header")
+	f("salt:\n  storage: disk\n", "", "salt.storage")
+	f("salt:\n  storage: memory\n  runtime_dir: /run/daysalt\n", "", "salt.runtime_dir")
+	f("salt:\n  dsn: postgres://db/daysalt\n", "", "salt.dsn")
+	f("salt:\n  storage: postgres\n", "", "salt.dsn")
+	f("salt:\n  storage: postgres\n  dsn: mysql://db/daysalt\n", "", "salt.dsn")
+	f("addresses:\n  store: sometimes\n", "", "addresses.store")
 	f("journal:\n  sync: sometimes\n", "", "journal.sync")
 	f("journal:\n  interval: 3 days\n", "", "journal.interval")
 	f("journal:\n  quota: 1MiB\n", "", "journal.quota")
@@ -93,5 +131,18 @@ func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Every setting is in the documentation's table.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range keys() {
+		if !strings.Contains(string(text), "\n| `"+s.key+"` |") {
+			t.Errorf("docs/configuration.md has no row for %s", s.key)
+		}
 	}
 }

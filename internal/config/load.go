@@ -41,6 +41,7 @@ func Load(file string, environ []string, flags *pflag.FlagSet) (Config, error) {
 		// The file's values have types of their own; flags and the environment have text only.
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
 			wholeNumbers,
+			list,
 			mapstructure.StringToTimeDurationHookFunc(),
 			mapstructure.TextUnmarshallerHookFunc(),
 			mapstructure.StringToBasicTypeHookFunc(),
@@ -116,6 +117,10 @@ func Flags(flags *pflag.FlagSet) {
 			flags.Bool(flagName(s.key), s.value.Bool(), s.help)
 			continue
 		}
+		if s.value.Kind() == reflect.Slice {
+			flags.StringSlice(flagName(s.key), nil, s.help)
+			continue
+		}
 		flags.String(flagName(s.key), fmt.Sprint(s.value.Interface()), s.help)
 	}
 }
@@ -125,9 +130,15 @@ func loadFlags(k *koanf.Koanf, flags *pflag.FlagSet) {
 		return
 	}
 	for _, s := range keys() {
-		if f := flags.Lookup(flagName(s.key)); f != nil && f.Changed {
-			_ = k.Set(s.key, f.Value.String()) // Set fails only for a key that is no path.
+		f := flags.Lookup(flagName(s.key))
+		if f == nil || !f.Changed {
+			continue
 		}
+		value := f.Value.String()
+		if many, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(many.GetSlice(), ",")
+		}
+		_ = k.Set(s.key, value) // Set fails only for a key that is no path.
 	}
 }
 
@@ -160,6 +171,20 @@ func wholeNumbers(from, to reflect.Value) (any, error) {
 	return from.Interface(), nil
 }
 
+// list takes the elements of a list out of one text, as a flag or a variable gives it.
+func list(from, to reflect.Value) (any, error) {
+	if from.Kind() != reflect.String || to.Kind() != reflect.Slice || to.Type().Elem().Kind() != reflect.String {
+		return from.Interface(), nil
+	}
+	var all []string
+	for one := range strings.SplitSeq(from.String(), ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
 // decodeFault turns the decoder's report into one that names the setting as a user wrote it.
 func decodeFault(err error) error {
 	if e, ok := errors.AsType[*mapstructure.DecodeError](err); ok {
@@ -167,6 +192,11 @@ func decodeFault(err error) error {
 		for _, s := range keys() {
 			if strings.EqualFold(strings.ReplaceAll(s.key, "_", ""), strings.ReplaceAll(key, "_", "")) {
 				key = s.key
+			}
+		}
+		for _, s := range keys() {
+			if s.key == key && s.value.Kind() == reflect.Bool {
+				return fault.Invalidf(key, "must be true or false")
 			}
 		}
 		return fault.Invalidf(key, "has a value of the wrong kind (%v)", reason(e.Unwrap()))

@@ -44,6 +44,17 @@ func FindLibrary() (string, bool) {
 	return "", false
 }
 
+// Places returns the path of the pinned country database, and fails the test where it is missing.
+func Places(tb testing.TB) string {
+	tb.Helper()
+	root, ok := moduleRoot()
+	path := filepath.Join(root, "bin", "dbip-country.mmdb")
+	if _, err := os.Stat(path); !ok || err != nil {
+		tb.Fatal("the country database is missing: run make engine")
+	}
+	return path
+}
+
 // moduleRoot returns the folder of go.mod at or above the working directory, which is the tested package's.
 func moduleRoot() (string, bool) {
 	dir, err := os.Getwd()
