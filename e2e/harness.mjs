@@ -38,7 +38,8 @@ export async function startDaysalt(dir) {
       `127.0.0.1:${admin}`,
       '--web-demo',
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    // Keys in the process alone: none is left behind in the user's own directory.
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DAYSALT_SALT_STORAGE: 'memory' } },
   );
   let log = '';
   child.stderr.on('data', (text) => {
@@ -56,6 +57,9 @@ export async function startDaysalt(dir) {
     startedInMs: Date.now() - started,
     log: () => log,
     site: (...args) => promisify(execFile)(binary, ['site', ...args, '--data-dir', data]),
+    /** Resolves to what the command prints. */
+    import: async (...args) =>
+      (await promisify(execFile)(binary, ['import', ...args, '--data-dir', data])).stdout,
     metrics: async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text(),
     /** SIGTERM; resolves to the exit code. */
     stop: async () => {

@@ -1,6 +1,6 @@
 // The proof that the line works: a script tag on a page of another origin, a real browser, a real server, and the numbers on the dashboard.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -16,6 +16,7 @@ import {
   within,
   zoneAtNoon,
 } from './harness.mjs';
+import { pastDays } from './past.mjs';
 
 let daysalt;
 
@@ -217,6 +218,31 @@ test('the demo page: two links clicked, and an open dashboard follows within 5 s
     await within(5000, 'the fourth pageview', async () => (await pageviews()) === 4);
     await dashboard.click('[data-testid="row"][data-label="Direct / None"]');
     await within(5000, 'direct visits only', async () => (await pageviews()) === 3);
+  } finally {
+    await browser.close();
+  }
+});
+
+test('a file of past events is on the dashboard, once, however often it is loaded', async () => {
+  await clearOfMidnight();
+  await daysalt.site('add', 'past.test');
+  const { text, expected } = pastDays('past.test', 30);
+  const file = join(buildDir, 'past.jsonl');
+  await writeFile(file, text);
+  const first = JSON.parse(await daysalt.import('events', file, '--json'));
+  assert.equal(first.kept, expected.pageviews);
+  await daysalt.import('events', file);
+  const { browser, context } = await openBrowser();
+  try {
+    const page = await context.newPage();
+    await page.goto(`${daysalt.base}/sites/past.test?period=30d`);
+    const seen = await within(5000, 'a month of pageviews', async () => {
+      const numbers = await readDashboard(page);
+      return numbers.pageviews === expected.pageviews && numbers;
+    });
+    assert.equal(seen.visitors, expected.visitors);
+    assert.equal(seen.visits, expected.visitors);
+    await page.screenshot({ path: join(buildDir, 'dashboard-past.png'), fullPage: true });
   } finally {
     await browser.close();
   }
