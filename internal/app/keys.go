@@ -26,6 +26,7 @@ func (a *App) openKeyStore(ctx context.Context) error {
 		a.onClose("the shared keys", func() error { shared.Close(); return nil })
 		a.sharedKeys = shared
 		a.tryShared(ctx)
+		return a.openRuntimeDir() // for imports
 	}
 	return nil
 }
@@ -49,14 +50,17 @@ func (a *App) openKeys(_ context.Context) error {
 		return err
 	}
 	cfg := salt.Config{Storage: salt.Memory}
-	switch {
-	case a.runtimeDir != nil:
+	if a.runtimeDir != nil {
 		if err := a.installation.Remember(a.runtimeDir); err != nil {
 			return err
 		}
 		cfg.Storage, cfg.File = salt.Runtime, a.runtimeDir.KeyFile(a.installation)
-	case a.sharedKeys != nil:
-		cfg.Storage, cfg.Shared = salt.Postgres, a.sharedKeys
+	}
+	if a.sharedKeys != nil {
+		if err := cfg.File.Destroy(); err != nil { // from before the keys were shared
+			return err
+		}
+		cfg = salt.Config{Storage: salt.Postgres, Shared: a.sharedKeys}
 	}
 	if a.keys, err = salt.Open(cfg, a.clock, a.log); err != nil {
 		return err
@@ -67,14 +71,14 @@ func (a *App) openKeys(_ context.Context) error {
 	return nil
 }
 
-// openRuntimeDir opens the directory for keys in files, if there is one.
+// openRuntimeDir opens the directory for keys in files, if there is one: those of live traffic where they are not shared, and those of imports.
 func (a *App) openRuntimeDir() error {
 	dir, err := salt.RuntimeDir(a.cfg.Salt.RuntimeDir, os.Getenv, a.log)
 	if err != nil {
 		return err
 	}
 	if dir == nil {
-		a.log.Warn("no directory in memory (tmpfs) for the keys: a restart counts today's visitors anew", "setting", "salt.runtime_dir")
+		a.log.Warn("no directory in memory (tmpfs) for keys: a restart ends imports, and counts today's visitors anew where keys are not shared", "setting", "salt.runtime_dir")
 		return nil
 	}
 	a.log.Info("keys are kept in a directory in memory", "directory", dir.Path())

@@ -92,6 +92,16 @@ func TestOpenKeys_settingsChange(t *testing.T) {
 	f("memory", func(_, _ string) config.Salt {
 		return config.Salt{Storage: config.StorageMemory}
 	}, "")
+	// Nobody listens there: the server begins with keys of its own. Its imports stay in a file.
+	shared := config.Salt{Storage: config.StoragePostgres, DSN: "postgres://salt@127.0.0.1:1/salt"}
+	f("postgres", func(_, now string) config.Salt {
+		t.Setenv("RUNTIME_DIRECTORY", now)
+		return shared
+	}, "")
+	f("postgres with the same directory", func(before, _ string) config.Salt {
+		t.Setenv("RUNTIME_DIRECTORY", before)
+		return shared
+	}, "import")
 }
 
 // Two data directories of one path, in two containers, do not share a key.

@@ -84,7 +84,7 @@ type Geo struct {
 // Salt says where the keys of visitor numbers are kept while their day lasts.
 type Salt struct {
 	Storage    string `koanf:"storage" help:"runtime: a file in memory, survives a restart but no reboot; memory: in the process alone; postgres: for several nodes"`
-	RuntimeDir string `koanf:"runtime_dir" help:"directory on tmpfs for salt.storage runtime; empty looks for one"`
+	RuntimeDir string `koanf:"runtime_dir" help:"directory on tmpfs for keys in files (all, or with salt.storage postgres those of imports); empty looks for one"`
 	DSN        string `koanf:"dsn" help:"postgres://USER:PASSWORD@HOST/DATABASE, for salt.storage postgres"`
 }
 
@@ -166,8 +166,8 @@ func (s Salt) validate() error {
 	switch {
 	case s.Storage != StorageRuntime && s.Storage != StorageMemory && s.Storage != StoragePostgres:
 		return fault.Invalidf("salt.storage", "is %q, and must be %s, %s or %s", s.Storage, StorageRuntime, StorageMemory, StoragePostgres)
-	case s.RuntimeDir != "" && s.Storage != StorageRuntime:
-		return fault.Invalidf("salt.runtime_dir", "is only for salt.storage: %s", StorageRuntime)
+	case s.RuntimeDir != "" && s.Storage == StorageMemory:
+		return fault.Invalidf("salt.runtime_dir", "is not for salt.storage: %s", StorageMemory)
 	case s.DSN != "" && s.Storage != StoragePostgres:
 		return fault.Invalidf("salt.dsn", "is only for salt.storage: %s", StoragePostgres)
 	case s.Storage == StoragePostgres && !isPostgres:

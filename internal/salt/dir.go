@@ -149,8 +149,12 @@ func (f File) openLocked(flags int) (*os.File, error) {
 	return file, nil
 }
 
-// destroy overwrites and removes the file, whatever is in it. It is no error if there is none.
-func (f File) destroy() error {
+// Destroy overwrites and removes the file, whatever is in it. It is no error if there is none, and nothing happens for the zero File. The error says
+// that keys may be left in it.
+func (f File) Destroy() error {
+	if f.dir == nil {
+		return nil
+	}
 	file, info, err := f.openOurs()
 	if file == nil || err != nil {
 		return err

@@ -137,7 +137,7 @@ func (s *Sweeper) sweepDir(dir *Dir) (done bool) {
 
 // destroy destroys a file that was left behind.
 func (s *Sweeper) destroy(file File) bool {
-	if err := file.destroy(); err != nil {
+	if err := file.Destroy(); err != nil {
 		if s.news(file.Path(), err) {
 			s.log.Warn("keys that were left behind cannot be destroyed", "file", file.Path(), "problem", err)
 		}
