@@ -72,17 +72,22 @@ func (w *work) fillPage(s *site.Site) {
 		Referrer: w.payload.referrer, PageHost: pg.host, UTMSource: e.UTMSource, UTMMedium: e.UTMMedium, UTMCampaign: e.UTMCampaign,
 		SourceParam: w.clean(s, redact.Campaign, w.address(pg.source)), RefParam: w.clean(s, redact.Campaign, w.address(pg.ref)), ClickID: pg.clickID,
 	})
-	e.Source, e.Channel, e.Referrer = w.host(found.Source), found.Channel, w.host(found.Referrer)
-	if at := strings.IndexByte(found.Referrer, '/'); at >= 0 {
-		host, path := found.Referrer[:at], found.Referrer[at:]
-		cleanHost, cleanPath := w.host(host), w.clean(s, redact.Referrer, path)
-		e.Referrer = found.Referrer
-		if cleanHost != host || cleanPath != path {
-			from := len(w.scratch)
-			w.scratch = append(append(w.scratch, cleanHost...), cleanPath...)
-			e.Referrer = view(w.scratch[from:])
-		}
+	e.Source, e.Channel, e.Referrer = w.host(found.Source), found.Channel, w.referrer(s, found.Referrer)
+}
+
+// referrer takes personal data out of a host and path.
+func (w *work) referrer(s *site.Site, referrer string) string {
+	at := strings.IndexByte(referrer, '/')
+	if at < 0 {
+		return w.host(referrer)
 	}
+	host, path := w.host(referrer[:at]), w.clean(s, redact.Referrer, referrer[at:])
+	if host == referrer[:at] && path == referrer[at:] {
+		return referrer
+	}
+	from := len(w.scratch)
+	w.scratch = append(append(w.scratch, host...), path...)
+	return view(w.scratch[from:])
 }
 
 // fillProps writes the properties. Those that are web addresses lose what addresses of pages lose.
@@ -115,13 +120,13 @@ func (p *payload) hasProp(key string) bool {
 // clean takes personal data out of a text: the visitor's own address and agent, what is known to look like personal data, and what the site's
 // own rules find.
 func (w *work) clean(s *site.Site, f redact.Field, text string) string {
-	text, w.scratch = s.Redacted(f, w.own.without(w, text), w.scratch)
+	text, w.scratch = s.Redacted(f, w.withoutOwn(text), w.scratch)
 	return text
 }
 
 // host takes personal data out of a host name.
 func (w *work) host(name string) string {
-	name, w.scratch = redact.Path(w.own.without(w, name), w.scratch)
+	name, w.scratch = redact.Path(w.withoutOwn(name), w.scratch)
 	return name
 }
 

@@ -132,7 +132,6 @@ type way struct {
 // take keeps a decoded hit for each site that it names and that it counts for. An import's line that fails half-way comes again as a whole, so
 // what became of it is counted when all of it is done.
 func (in *Ingester) take(w *work, h *Hit, way way) (Verdict, error) {
-	w.own.of(h)
 	client := in.Agents.Parse(h.Agent, h.Hints)
 	var v Verdict
 	var err error
@@ -150,6 +149,9 @@ func (in *Ingester) take(w *work, h *Hit, way way) (Verdict, error) {
 		}
 		reason := drop(h, w, client, s, &way)
 		if reason == kept {
+			if v.Kept == 0 {
+				w.own.of(h)
+			}
 			in.fill(w, h, client, s)
 			way.place = uint64(place)
 			if err = in.keep(w, h, s, &way); err != nil {

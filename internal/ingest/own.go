@@ -36,11 +36,11 @@ func (o *own) of(h *Hit) {
 	}
 }
 
-// without returns a text with {ip} and {agent} in their place.
-func (o *own) without(w *work, text string) string {
-	text = w.replace(text, o.address, "{ip}")
-	text = w.replace(text, o.upper, "{ip}")
-	return w.replace(text, o.agent, "{agent}")
+// withoutOwn returns a text with {ip} and {agent} where it repeats the visitor's address and agent.
+func (w *work) withoutOwn(text string) string {
+	text = w.replace(text, w.own.address, "{ip}")
+	text = w.replace(text, w.own.upper, "{ip}")
+	return w.replace(text, w.own.agent, "{agent}")
 }
 
 // replace returns a text in which every old is a new.

@@ -359,25 +359,6 @@ func importThrown(file string) error {
 	return n.gone(&page{}, file)
 }
 
-// A key that was destroyed is nowhere in memory, in no encoding, however many used it the moment before. The race detector keeps more
-// memory than can be searched.
-func TestDestroyed_isNowhere(t *testing.T) {
-	if raceDetector {
-		t.Skip("memory under the race detector is terabytes of shadows")
-	}
-	f := func(job, file string) {
-		t.Helper()
-		cmd, out := child(job, file)
-		if err := cmd.Run(); err != nil {
-			t.Errorf("%s, file %q: %v\n%s", job, file, err, out)
-		}
-		t.Logf("%s, file %q: %s", job, file, out)
-	}
-	f("midnight", "")
-	f("midnight", keyFile(t).File.Path())
-	f("import", keyFile(t).File.Path())
-}
-
 func harden(string) error {
 	if err := Harden(); err != nil {
 		return err

@@ -1,5 +1,0 @@
-//go:build race
-
-package salt
-
-const raceDetector = true
