@@ -1,22 +1,64 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 )
 
+// maxFaults is how many segments an Append goes through that fail under it before it returns an error.
+const maxFaults = 3
+
 // Append writes one frame behind all others. When it returns nil the frame survives kill -9 of this process, and with Always a loss of power too.
-// It keeps nothing of frame.
+// It keeps nothing of frame. It takes no lock, calls no kernel and waits for nobody, but where no next segment is ready, and with Always.
 //
 // It returns ErrFull where the quota or the disk has no room for another segment, ErrTooLarge for an empty frame and for one longer than
 // MaxFrame or than a segment, and ErrClosed after Close. Behind any error the frame may still be found by the reader.
 func (j *Journal) Append(frame []byte) error {
-	if len(frame) == 0 || len(frame) > MaxFrame || frameBytes(len(frame)) > j.cfg.SegmentBytes-headerBytes {
+	if len(frame) == 0 || len(frame) > j.maxFrame {
 		return ErrTooLarge
 	}
-	seg, end, err := j.write(frame)
-	if err != nil {
-		return err
+	n := frameBytes(len(frame))
+	for faults := 0; ; {
+		seg := j.active.Load()
+		if seg == nil {
+			if err := j.noSegment(); err != nil {
+				return j.refuse(err)
+			}
+			continue
+		}
+		end := seg.tail.Add(n)
+		start := end - n
+		if end > seg.limit {
+			if start <= seg.limit {
+				seg.end.Store(start)
+			}
+			if err := j.turn(seg); err != nil {
+				return j.refuse(err)
+			}
+			continue
+		}
+		if j.claimed != nil {
+			j.claimed(seg, start)
+		}
+		ok, err := seg.put(start, frame)
+		if ok && err == nil {
+			seg.published.Add(left(n) + frameUnit)
+			return j.appended(seg, end)
+		}
+		seg.published.Add(left(n))
+		if err == nil {
+			j.counter.abandoned.Add(1)
+			continue
+		}
+		j.fault(seg, err)
+		if faults++; faults == maxFaults {
+			return fmt.Errorf("cannot append frame: %w", err)
+		}
 	}
+}
+
+// appended does what is to be done behind the publication of a frame that ends there.
+func (j *Journal) appended(seg *segment, end int64) error {
 	if j.asleep.Load() && j.asleep.CompareAndSwap(true, false) {
 		j.wake()
 	}
@@ -29,94 +71,29 @@ func (j *Journal) Append(frame []byte) error {
 	return nil
 }
 
-func (j *Journal) write(frame []byte) (seg *segment, end int64, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.closed {
-		return nil, 0, ErrClosed
+// noSegment is Append without an active segment: the first since Open, or behind a full one.
+func (j *Journal) noSegment() error {
+	if j.ended.Load() {
+		return ErrClosed
 	}
-	n := frameBytes(len(frame))
-	if j.active != nil && j.active.end.Load()+n > j.active.size.Load() {
-		j.seal()
+	if full := j.blocked.Load(); full != nil {
+		return *full
 	}
-	if j.active == nil {
-		if err := j.makeSegment(); err != nil {
-			j.counter.refused.Add(1)
-			return nil, 0, err
-		}
-	}
-	seg = j.active
-	start := seg.end.Load()
-	j.buf = appendFrame(j.buf[:0], seg.seed, start, frame)
-	if _, err := j.disk.writeAt(seg.file, j.buf, start); err != nil {
-		// What is on the disk now is unknown: nothing is written behind it.
-		j.counter.writeErrors.Add(1)
-		j.seal()
-		return nil, 0, fmt.Errorf("cannot append frame: %w", err)
-	}
-	seg.end.Store(start + n)
-	j.counter.frames.Add(1)
-	j.counter.frameBytes.Add(uint64(len(frame)))
-	return seg, start + n, nil
+	return j.turn(nil)
 }
 
-// makeSegment makes the next segment the active one. After a failure it does not try again until Release or the background clears j.blocked, because it is
-// called for every event. The caller holds j.mu.
-func (j *Journal) makeSegment() error {
-	if j.blocked != nil {
-		return j.blocked
+// refuse counts an Append for which there is no segment.
+func (j *Journal) refuse(err error) error {
+	if !errors.Is(err, ErrClosed) {
+		j.counter.refused.Add(1)
 	}
-	var used int64
-	for _, seg := range j.segments {
-		used += seg.size.Load()
-	}
-	if used+j.cfg.SegmentBytes > j.cfg.QuotaBytes {
-		j.refuse(ErrFull)
-		return j.blocked
-	}
-	seg, err := createSegment(j.disk, j.cfg.Dir, j.nextID, j.cfg.SegmentBytes)
-	if err != nil {
-		j.refuse(fmt.Errorf("%w: %w", ErrFull, err))
-		return j.blocked
-	}
-	j.nextID++
-	j.refusing = false
-	j.segments = append(j.segments, seg)
-	j.active = seg
-	return nil
+	return err
 }
 
-// refuse notes why no segment can be made, and logs the first of a row of such reasons. The caller holds j.mu.
-func (j *Journal) refuse(err error) {
-	j.blocked = err
-	if !j.refusing {
-		j.refusing = true
-		j.log.Error("journal has no room, events are refused", "quota_bytes", j.cfg.QuotaBytes, "error", err)
-	}
-}
-
-// seal ends the active segment: nothing is appended to it any more. The caller holds j.mu.
-func (j *Journal) seal() {
-	if j.active == nil {
-		return
-	}
-	j.active.sealed.Store(true)
-	j.sealed = append(j.sealed, j.active)
-	j.active = nil
-}
-
-// fail counts a failed sync of seg and sees that nothing more is written there: the kernel reports such an error once and then forgets the pages, so
-// a second sync that succeeds means nothing.
-func (j *Journal) fail(seg *segment, err error) {
-	j.mu.Lock()
-	first := !seg.failed
-	seg.failed = true
-	if j.active == seg {
-		j.seal()
-	}
-	j.mu.Unlock()
-	if first {
-		j.counter.syncErrors.Add(1)
-		j.log.Error("cannot sync journal segment, its last frames may not survive a loss of power", "segment", seg.id, "error", err)
-	}
+// fault ends a segment whose memory could not be written to: what is on the disk there is unknown.
+func (j *Journal) fault(seg *segment, err error) {
+	j.counter.writeErrors.Add(1)
+	j.log.Error("cannot write to journal segment, it is not used any further", "segment", seg.id, "error", err)
+	seg.seal()
+	_ = j.turn(seg) // Who appends next sees the same.
 }

@@ -8,7 +8,6 @@ import (
 
 // background syncs what was written, ends old segments and lets a full journal try again.
 func (j *Journal) background(ctx context.Context) {
-	defer close(j.done)
 	tick := time.NewTicker(j.cfg.Interval)
 	defer tick.Stop()
 	age := time.NewTicker(j.cfg.SegmentAge)
@@ -27,47 +26,76 @@ func (j *Journal) background(ctx context.Context) {
 }
 
 func (j *Journal) tick() {
-	j.mu.Lock()
-	active := j.active
-	j.blocked = nil
-	j.mu.Unlock()
-	if active != nil {
-		if err := active.sync(j.disk, active.end.Load()); err != nil {
+	if active := j.active.Load(); active != nil {
+		if err := active.syncNew(j.disk); err != nil {
 			j.fail(active, err)
 		}
 	}
 	_ = j.finishSealed() // It is logged and counted there.
+	_ = j.lookAtDisk()   // It is for Pressed; whoever makes a segment looks again.
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.next == nil {
+		j.pokeMaker()
+	}
 }
 
-// retire seals the active segment if it is old, and makes an empty one, so that a reader can move on and what it has read can be released. It
+// retire seals the active segment if it is old, and takes an empty one, so that a reader can move on and what it has read can be released. It
 // returns the active segment if it has frames.
 func (j *Journal) retire(old *segment) *segment {
-	j.mu.Lock()
 	defer j.wake()
-	defer j.mu.Unlock()
-	if j.active == nil || j.active.end.Load() == headerBytes {
+	active := j.active.Load()
+	if active == nil || active.tail.Load() == headerBytes {
 		return nil
 	}
-	if j.active != old {
-		return j.active
+	if active != old {
+		return active
 	}
-	j.seal()
-	_ = j.makeSegment() // It is logged there; the next Append tries again.
+	active.seal()
+	_ = j.turn(active) // It is logged there; the next Append tries again.
 	return nil
 }
 
-// finishSealed syncs the sealed segments, gives the space that they do not use back to the disk and closes them. A segment is synced once.
+// finishSealed finishes the sealed segments that no producer is in, and syncs the others.
 func (j *Journal) finishSealed() error {
 	j.mu.Lock()
 	sealed := j.sealed
 	j.sealed = nil
 	j.mu.Unlock()
+	var busy []*segment
 	var all error
 	for _, seg := range sealed {
-		if err := seg.finish(j.disk); err != nil {
+		var err error
+		if seg.drained() {
+			err = seg.finish(j.disk)
+		} else {
+			busy = append(busy, seg)
+			err = seg.syncNew(j.disk)
+		}
+		if err != nil {
 			j.fail(seg, err)
 			all = errors.Join(all, err)
 		}
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.sealed = append(busy, j.sealed...)
 	return all
+}
+
+// fail counts a failed sync of seg and sees that nothing more is written there: the kernel reports such an error once and then forgets the pages, so
+// a second sync that succeeds means nothing.
+func (j *Journal) fail(seg *segment, err error) {
+	seg.syncMu.Lock()
+	first := !seg.failed
+	seg.failed = true
+	seg.syncMu.Unlock()
+	if first {
+		j.counter.syncErrors.Add(1)
+		j.log.Error("cannot sync journal segment, its last frames may not survive a loss of power", "segment", seg.id, "error", err)
+	}
+	if seg.wasLive() && !seg.isSealed() {
+		seg.seal()
+		_ = j.turn(seg) // It is logged there; the next Append tries again.
+	}
 }

@@ -4,16 +4,32 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
+// waitForNext waits until the next segment is ready, so that none is made meanwhile.
+func waitForNext(tb testing.TB, j *Journal) {
+	tb.Helper()
+	for range 5000 {
+		j.mu.Lock()
+		ready := j.next != nil || j.closed
+		j.mu.Unlock()
+		if ready {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	tb.Fatal("no next segment is made")
+}
+
 // Sync syncs what is not durable and nothing else: the active segment, a sealed one, and that of a process that was killed.
 func TestSync_explicit(t *testing.T) {
 	d, synced := &faulty{}, []string{}
 	d.set(func(op string) error {
-		if op == "sync" {
+		if strings.HasSuffix(op, "sync") {
 			synced = append(synced, op)
 		}
 		return nil
@@ -26,6 +42,7 @@ func TestSync_explicit(t *testing.T) {
 	}
 	f := func(upTo Position, want int) {
 		t.Helper()
+		waitForNext(t, j)
 		synced = synced[:0]
 		for range 2 {
 			if err := j.Sync(upTo); err != nil {
@@ -46,9 +63,11 @@ func TestSync_explicit(t *testing.T) {
 	f(j.Head(), 1)
 	mustAppend(t, j, "three")
 	sealed := j.Head()
-	j.mu.Lock()
-	j.seal()
-	j.mu.Unlock()
+	active := j.active.Load()
+	active.seal()
+	if err := j.turn(active); err != nil {
+		t.Fatal(err)
+	}
 	f(sealed, 1)
 	mustClose(t, j)
 	f(sealed, 0)
@@ -71,14 +90,16 @@ func TestSync_explicit(t *testing.T) {
 	}
 
 	mustAppend(t, j, "four")
+	waitForNext(t, j)
 	d.set(func(op string) error {
-		if op == "sync" {
+		if op == "msync" {
 			return syscall.EIO
 		}
 		return nil
 	})
+	head := j.Head() // The failure ends the segment.
 	for range 2 {
-		if err := j.Sync(j.Head()); !errors.Is(err, syscall.EIO) {
+		if err := j.Sync(head); !errors.Is(err, syscall.EIO) {
 			t.Errorf("a sync that fails: %v", err)
 		}
 		d.set(nil)
