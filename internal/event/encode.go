@@ -81,8 +81,8 @@ func (e *Event) append(dst []byte) []byte {
 	return dst
 }
 
-// decode sets e to the event that the rest of d encodes.
-func (e *Event) decode(d *decoder) error {
+// decode sets e to the event that the rest of d encodes. Its strings are pieces of d's text; the list of its properties is taken from room, or made where that is nil.
+func (e *Event) decode(d *decoder, room *Room) error {
 	*e = Event{}
 	flags := d.byte()
 	e.Kind = Kind(flags & kindMask)
@@ -107,14 +107,22 @@ func (e *Event) decode(d *decoder) error {
 	if props > uint64(len(d.b)/2) {
 		return errProps
 	}
-	return e.decodeStrings(d, int(props))
+	return e.decodeStrings(d, int(props), room)
 }
 
-// decodeStrings reads the lengths twice: once to see that they fill the rest of the bytes exactly, and once to cut it up.
-func (e *Event) decodeStrings(d *decoder, props int) error {
-	lengths := *d
+// decodeStrings sees that the lengths fill the rest of the bytes exactly before it cuts that up.
+func (e *Event) decodeStrings(d *decoder, props int, room *Room) error {
+	var lengths [texts]int
 	var total uint64
-	for range texts + 2*props {
+	for i := range lengths {
+		n := d.uint(math.MaxInt32)
+		if total += n; total > uint64(len(d.b)) {
+			return errLength
+		}
+		lengths[i] = int(n)
+	}
+	propLengths := *d
+	for range 2 * props {
 		n := d.uint(math.MaxInt32)
 		if total += n; total > uint64(len(d.b)) {
 			return errLength
@@ -127,20 +135,20 @@ func (e *Event) decodeStrings(d *decoder, props int) error {
 		return errTrailing
 	}
 
-	rest := string(d.b)
-	next := func() (s string) {
-		n := lengths.uint(math.MaxInt32)
-		s, rest = rest[:n], rest[n:]
-		return s
-	}
+	rest := d.b
 	all := e.strings()
-	for _, s := range &all {
-		*s = next()
+	for i, s := range &all {
+		*s, rest = rest[:lengths[i]], rest[lengths[i]:]
 	}
 	if props == 0 {
 		return nil
 	}
-	both := make([]string, 2*props)
+	next := func() (s string) {
+		n := propLengths.uint(math.MaxInt32)
+		s, rest = rest[:n], rest[n:]
+		return s
+	}
+	both := room.list(2 * props)
 	e.PropKeys, e.PropValues = both[:props:props], both[props:]
 	for i := range props {
 		e.PropKeys[i] = next()
@@ -151,12 +159,12 @@ func (e *Event) decodeStrings(d *decoder, props int) error {
 
 // decoder takes values off the front of b. After its first error every value is zero.
 type decoder struct {
-	b   []byte
+	b   string
 	err error
 }
 
 func (d *decoder) byte() byte {
-	if d.err == nil && len(d.b) == 0 {
+	if d.err == nil && d.b == "" {
 		d.err = errShort
 	}
 	if d.err != nil {
@@ -167,34 +175,54 @@ func (d *decoder) byte() byte {
 	return v
 }
 
-func (d *decoder) uint64() uint64 {
+func (d *decoder) uint64() (v uint64) {
 	if d.err == nil && len(d.b) < 8 {
 		d.err = errShort
 	}
 	if d.err != nil {
 		return 0
 	}
-	v := binary.LittleEndian.Uint64(d.b)
+	for i := range 8 {
+		v |= uint64(d.b[i]) << (8 * i)
+	}
 	d.b = d.b[8:]
 	return v
 }
 
-// uint takes a varint of at most limit.
+// uint takes a varint of at most limit, which is 127 or more.
 func (d *decoder) uint(limit uint64) uint64 {
+	if d.err == nil && d.b != "" && d.b[0] < 0x80 { // Nearly all are like this.
+		v := d.b[0]
+		d.b = d.b[1:]
+		return uint64(v)
+	}
+	return d.longUint(limit)
+}
+
+func (d *decoder) longUint(limit uint64) (v uint64) {
 	if d.err != nil {
 		return 0
 	}
-	v, n := binary.Uvarint(d.b)
-	switch {
-	case n == 0:
-		d.err = errShort
-		return 0
-	case n < 0, v > limit, n > 1 && d.b[n-1] == 0: // A last byte of zero adds nothing: there is a shorter form.
-		d.err = errNumber
-		return 0
+	for i := range len(d.b) {
+		c := d.b[i]
+		switch {
+		case i == binary.MaxVarintLen64-1 && c > 1: // over 64 bits
+			d.err = errNumber
+			return 0
+		case c >= 0x80:
+			v |= uint64(c&0x7f) << (7 * i)
+			continue
+		}
+		v |= uint64(c) << (7 * i)
+		if v > limit || i > 0 && c == 0 { // A last byte of zero adds nothing: there is a shorter form.
+			d.err = errNumber
+			return 0
+		}
+		d.b = d.b[i+1:]
+		return v
 	}
-	d.b = d.b[n:]
-	return v
+	d.err = errShort
+	return 0
 }
 
 // int takes a zigzag varint.

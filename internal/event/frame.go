@@ -12,6 +12,7 @@ type FrameType uint8
 
 // The types of frames.
 const (
+	VoidFrame     FrameType = 0 // was erased: zeros, of which nothing is known
 	LiveFrame     FrameType = 1 // an event that was measured here
 	ImportedFrame FrameType = 2 // an event of an import
 	EndFrame      FrameType = 3 // nothing follows of an import
@@ -52,36 +53,43 @@ func AppendEnd(dst []byte, origin uint16) []byte {
 	return binary.AppendUvarint(append(dst, byte(EndFrame)), uint64(origin))
 }
 
-// Decode sets f to the frame that b encodes and e to its event, and keeps nothing of b. It leaves e alone where the frame is the end of an import. It allocates
-// one string, which all string fields share, and one slice where there are properties.
+// Decode sets f to the frame that b encodes and e to its event, and keeps nothing of b. It leaves e alone where the frame holds none: where it is the end of an
+// import, or was erased. It allocates one string, which all string fields share, and one slice where there are properties.
 //
 // It is strict: bytes that no Append function of this package would have written (another type, origin 0, a length past the end, bytes left over, a number
 // that is too large or longer than it has to be) are an error, and f and e are then of no use. The error's text holds nothing of b.
-func (f *Frame) Decode(b []byte, e *Event) error {
-	if err := f.decode(b, e); err != nil {
+// What follows the type of an erased frame is not looked at.
+func (f *Frame) Decode(b []byte, e *Event) error { return f.DecodeText(string(b), e, nil) }
+
+// DecodeText does what Decode does, with strings that are pieces of text. The lists of properties come out of room. With a room that is not nil it does not
+// allocate, but for a larger piece every thousand properties.
+func (f *Frame) DecodeText(text string, e *Event, room *Room) error {
+	if err := f.decode(text, e, room); err != nil {
 		return fmt.Errorf("cannot decode frame: %w", err)
 	}
 	return nil
 }
 
-func (f *Frame) decode(b []byte, e *Event) error {
-	if len(b) == 0 {
+func (f *Frame) decode(text string, e *Event, room *Room) error {
+	if text == "" {
 		return errShort
 	}
-	*f = Frame{Type: FrameType(b[0])}
-	d := decoder{b: b[1:]}
+	*f = Frame{Type: FrameType(text[0])}
+	d := decoder{b: text[1:]}
 	switch f.Type {
+	case VoidFrame:
+		return nil
 	case LiveFrame:
-		return e.decode(&d)
+		return e.decode(&d, room)
 	case ImportedFrame:
 		f.Origin, f.Seq = d.origin(), d.uint(math.MaxUint64)
 		if d.err != nil {
 			return d.err
 		}
-		return e.decode(&d)
+		return e.decode(&d, room)
 	case EndFrame:
 		f.Origin = d.origin()
-		if d.err == nil && len(d.b) > 0 {
+		if d.err == nil && d.b != "" {
 			d.err = errTrailing
 		}
 		return d.err

@@ -148,11 +148,63 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var frame event.Frame
 		var e event.Event
-		if err := frame.Decode(b, &e); err != nil {
+		if err := frame.Decode(b, &e); err != nil || frame.Type == event.VoidFrame {
 			return
 		}
 		if again := encode(frame, &e); !bytes.Equal(b, again) {
 			t.Errorf("a frame has two encodings:\n%x\n%x", b, again)
 		}
 	})
+}
+
+// A frame that was erased is no event, whatever follows its first byte.
+func TestFrame_erased(t *testing.T) {
+	for _, b := range [][]byte{{0}, make([]byte, 300), {0, 1, 2, 3}} {
+		frame := event.Frame{Type: event.EndFrame, Origin: 77, Seq: 78}
+		e := full()
+		if err := frame.Decode(b, &e); err != nil || frame != (event.Frame{Type: event.VoidFrame}) {
+			t.Errorf("%x: %+v, %v", b, frame, err)
+		}
+		if diff := cmp.Diff(full(), e); diff != "" {
+			t.Errorf("the event was touched: %s", diff)
+		}
+	}
+}
+
+// What was decoded stays as it is, however much is decoded after it, and whatever becomes of the bytes.
+func TestRoom_keepsWhatWasTaken(t *testing.T) {
+	var room event.Room
+	var frame event.Frame
+	rng := rand.New(rand.NewPCG(5, 6))
+	want, got := make([]event.Event, 3000), make([]event.Event, 3000)
+	var b []byte
+	for i := range want {
+		want[i] = random(rng)
+		b = event.AppendEvent(b[:0], &want[i])
+		if err := frame.DecodeText(room.Text(b), &got[i], &room); err != nil {
+			t.Fatal(err)
+		}
+		clear(b)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	large := bytes.Repeat([]byte("x"), 1<<20)
+	if room.Text(large) != string(large) || room.Text([]byte("a")) != "a" {
+		t.Error("a text that is longer than a piece came back differently")
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	e := full()
+	e.PropKeys, e.PropValues = nil, nil
+	bytes := event.AppendEvent(nil, &e)
+	var frame event.Frame
+	var room event.Room
+	b.ReportAllocs()
+	for b.Loop() {
+		if frame.DecodeText(room.Text(bytes), &e, &room) != nil {
+			b.Fatal("it does not decode")
+		}
+	}
 }

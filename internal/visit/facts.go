@@ -47,6 +47,10 @@ func unpack(packed string, r *event.Row) bool {
 	}
 	r.City = uint32(city)
 	for i := range lengths {
+		if rest != "" && rest[0] < 0x80 { // Nearly all are like this.
+			lengths[i], rest = uint64(rest[0]), rest[1:]
+			continue
+		}
 		if lengths[i], rest, ok = cutUvarint(rest); !ok {
 			return false
 		}

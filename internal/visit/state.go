@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -15,6 +14,9 @@ import (
 // stateVersion is the first byte of a written state.
 const stateVersion = 1
 
+// mostBytes is what a visit takes at most in a written state, but for its facts.
+const mostBytes = 5 + 3 + 8 + 4*binary.MaxVarintLen64
+
 var errState = errors.New("the bytes are no state of visits")
 
 // AppendState appends everything that t remembers to dst and returns the longer slice. The same state gives the same bytes.
@@ -23,15 +25,27 @@ var errState = errors.New("the bytes are no state of visits")
 // visits in the order of their keys. A visit is site, day, visitor (8 bytes, little endian), start (zigzag), last minus start, the next Seq, the length of its facts and the facts (facts.go);
 // numbers are varints where nothing else is said.
 func (t *Tracker) AppendState(dst []byte) []byte {
+	n := 32
+	for _, generation := range []map[key]*visit{t.young, t.old} {
+		for _, v := range generation {
+			n += mostBytes + len(v.facts)
+		}
+	}
+	dst = slices.Grow(dst, n) // It may be large, and would be copied a dozen times.
 	dst = append(dst, stateVersion)
 	dst = binary.AppendVarint(dst, t.mark)
 	dst = binary.AppendVarint(dst, t.turned)
-	for _, generation := range []map[key]visit{t.young, t.old} {
+	for _, generation := range []map[key]*visit{t.young, t.old} {
 		dst = binary.AppendUvarint(dst, uint64(len(generation)))
-		for _, k := range slices.SortedFunc(maps.Keys(generation), compareKeys) {
-			v := generation[k]
-			dst = binary.AppendUvarint(dst, uint64(k.site))
-			dst = binary.AppendUvarint(dst, uint64(k.day))
+		all := make([]entry, 0, len(generation))
+		for k, v := range generation {
+			all = append(all, entry{k, v})
+		}
+		slices.SortFunc(all, compareEntries)
+		for i := range all {
+			k, v := all[i].key, all[i].visit
+			dst = binary.AppendUvarint(dst, k.siteDay>>16)
+			dst = binary.AppendUvarint(dst, k.siteDay&math.MaxUint16)
 			dst = binary.LittleEndian.AppendUint64(dst, k.visitor)
 			dst = binary.AppendVarint(dst, v.start)
 			dst = binary.AppendUvarint(dst, uint64(v.last)-uint64(v.start))
@@ -43,8 +57,14 @@ func (t *Tracker) AppendState(dst []byte) []byte {
 	return dst
 }
 
-func compareKeys(a, b key) int {
-	return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.day, b.day), cmp.Compare(a.visitor, b.visitor))
+// entry is one of a generation.
+type entry struct {
+	key   key
+	visit *visit
+}
+
+func compareEntries(a, b entry) int {
+	return cmp.Or(cmp.Compare(a.key.siteDay, b.key.siteDay), cmp.Compare(a.key.visitor, b.key.visitor))
 }
 
 // Load replaces what t remembers by a state that AppendState wrote. After an error t remembers nothing.
@@ -55,7 +75,7 @@ func (t *Tracker) Load(state []byte) error {
 	}
 	d := decoder{b: state[1:]}
 	t.mark, t.turned = d.int(), d.int()
-	for _, generation := range []map[key]visit{t.young, t.old} {
+	for _, generation := range []map[key]*visit{t.young, t.old} {
 		for n := d.uint(math.MaxUint64); n > 0 && d.err == nil; n-- {
 			k, v := d.visit()
 			generation[k] = v
@@ -77,12 +97,13 @@ type decoder struct {
 	err error
 }
 
-func (d *decoder) visit() (key, visit) {
-	k := key{site: uint32(d.uint(math.MaxUint32)), day: event.Day(d.uint(math.MaxUint16))}
+func (d *decoder) visit() (key, *visit) {
+	site := uint32(d.uint(math.MaxUint32))
+	k := keyOf(site, event.Day(d.uint(math.MaxUint16)), 0)
 	if b := d.bytes(8); b != nil {
 		k.visitor = binary.LittleEndian.Uint64(b)
 	}
-	v := visit{start: d.int()}
+	v := &visit{start: d.int()}
 	v.last = int64(uint64(v.start) + d.uint(math.MaxUint64))
 	v.next = uint16(d.uint(math.MaxUint16))
 	v.facts = string(d.bytes(d.uint(math.MaxUint64)))

@@ -38,11 +38,14 @@ const maxOpen = 1 << 19
 // MaxOpen is how many visits a Tracker remembers at most.
 const MaxOpen = 2 * maxOpen
 
-// key says whose visit it is.
+// key says whose visit it is. It is two whole words, without a gap between fields, because it is hashed and compared for every event.
 type key struct {
-	site    uint32
-	day     event.Day
+	siteDay uint64 // the site, and the day in the 16 low bits
 	visitor uint64
+}
+
+func keyOf(site uint32, day event.Day, visitor uint64) key {
+	return key{uint64(site)<<16 | uint64(day), visitor}
 }
 
 // visit is what is kept of an open visit.
@@ -58,7 +61,7 @@ type visit struct {
 // They are in two generations: a visit that is touched moves to the young one, and each period the old one is dropped and the young one grows old. So
 // forgetting costs nothing per event, and a visit is remembered for one period at least and two at most.
 type Tracker struct {
-	young, old map[key]visit
+	young, old map[key]*visit
 	mark       int64  // greatest event time seen
 	turned     int64  // mark when the generations changed last; not used where keep is
 	maxOpen    int    // visits of a generation
@@ -85,9 +88,12 @@ func NewUnordered(keep, most int) *Tracker {
 
 // Reset forgets everything but the number of Early.
 func (t *Tracker) Reset() {
-	t.young, t.old = map[key]visit{}, map[key]visit{}
+	t.young, t.old = map[key]*visit{}, map[key]*visit{}
 	t.mark, t.turned = math.MinInt64, math.MinInt64
 }
+
+// Newest returns the time of the newest event that was joined, in seconds since 1970-01-01 UTC. ok is false where there was none since New, or since Reset.
+func (t *Tracker) Newest() (unix int64, ok bool) { return t.mark, t.mark != math.MinInt64 }
 
 // Len returns how many visits are remembered.
 func (t *Tracker) Len() int { return len(t.young) + len(t.old) }
@@ -99,7 +105,7 @@ func (t *Tracker) Early() uint64 { return t.early }
 // Open returns how many of the visits that are remembered an event of the time of the newest one could join.
 func (t *Tracker) Open() int { return t.open(t.young) + t.open(t.old) }
 
-func (t *Tracker) open(generation map[key]visit) (n int) {
+func (t *Tracker) open(generation map[key]*visit) (n int) {
 	for _, v := range generation {
 		if t.isOpen(v) {
 			n++
@@ -109,9 +115,9 @@ func (t *Tracker) open(generation map[key]visit) (n int) {
 }
 
 // isOpen says whether an event of the time of the newest one could join v. last is never beyond mark.
-func (t *Tracker) isOpen(v visit) bool { return uint64(t.mark)-uint64(v.last) <= Idle }
+func (t *Tracker) isOpen(v *visit) bool { return uint64(t.mark)-uint64(v.last) <= Idle }
 
-// Join fills row with e and the visit it belongs to. e may be &row.Event.
+// Join fills row with e and the visit it belongs to. e may be &row.Event. It keeps none of the event's strings: what it remembers is a copy.
 //
 // An event in no visit, which is one without a visitor (Visitor 0) and engagement without an open visit, changes nothing that is remembered: its
 // VisitStart is its time, its Seq 0, its entry empty and the rest its own.
@@ -126,30 +132,34 @@ func (t *Tracker) Join(e *event.Event, row *event.Row) {
 		return
 	}
 
-	k := key{e.SiteID, e.Day, e.Visitor}
-	v, young := t.young[k]
-	known := young
-	if !known {
-		v, known = t.old[k]
+	k := keyOf(e.SiteID, e.Day, e.Visitor)
+	v := t.young[k]
+	young := v != nil
+	if !young {
+		v = t.old[k]
 	}
 	// Unsigned, because the difference of two int64 may overflow.
-	if !known || e.Time > v.last && uint64(e.Time)-uint64(v.last) > Idle {
+	if v == nil || e.Time > v.last && uint64(e.Time)-uint64(v.last) > Idle {
 		if e.Kind == event.Engagement {
 			return
 		}
-		v = visit{start: e.Time, last: e.Time, facts: pack(row)}
+		v = &visit{start: e.Time, last: e.Time, facts: pack(row)}
+		if young {
+			t.young[k] = v
+		}
+	} else {
+		v.last = max(v.last, e.Time)
+		unpack(v.facts, row)
 	}
-	v.last = max(v.last, e.Time)
 	row.VisitStart, row.Seq = v.start, v.next
-	unpack(v.facts, row)
 	if v.next < math.MaxUint16 {
 		v.next++
 	}
 	if !young {
 		delete(t.old, k)
 		t.makeRoom()
+		t.young[k] = v
 	}
-	t.young[k] = v
 }
 
 // advance moves the mark, and with it the generations. A jump over two periods forgets both.
@@ -189,7 +199,7 @@ func (t *Tracker) makeRoom() {
 
 // sweep forgets what has ended in the old generation. Where there is room for what is left and the young generation, these become the old one.
 func (t *Tracker) sweep() {
-	left := make(map[key]visit, t.open(t.old))
+	left := make(map[key]*visit, t.open(t.old))
 	for k, v := range t.old {
 		if t.isOpen(v) {
 			left[k] = v
@@ -205,5 +215,5 @@ func (t *Tracker) sweep() {
 
 // turn forgets the old generation and makes the young one old. The new map is not the old one cleared, so that memory shrinks after a rush.
 func (t *Tracker) turn() {
-	t.young, t.old = map[key]visit{}, t.young
+	t.young, t.old = map[key]*visit{}, t.young
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -504,4 +505,63 @@ func TestJoin_allocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { tr.Join(&e, &row) }); n != 0 {
 		t.Errorf("Join in an open visit allocates %v times, want 0", n)
 	}
+}
+
+func TestNewest(t *testing.T) {
+	tr := New()
+	f := func(want int64, wantOK bool) {
+		t.Helper()
+		if got, ok := tr.Newest(); ok != wantOK || ok && got != want {
+			t.Errorf("the newest event is of %d (%t), want %d (%t)", got, ok, want, wantOK)
+		}
+	}
+	f(0, false)
+	join(tr, pageview(1, noon, "/"))
+	join(tr, pageview(2, noon-5, "/"))
+	f(noon, true)
+	join(tr, pageview(0, noon+7, "/")) // One without a visitor is an event too.
+	f(noon+7, true)
+	loaded := New()
+	if err := loaded.Load(tr.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	tr = loaded
+	f(noon+7, true)
+	tr.Reset()
+	f(0, false)
+}
+
+// What is remembered is a copy: the memory of the events may be used for others.
+func TestJoin_keepsNoStringOfTheEvent(t *testing.T) {
+	tr := New()
+	room := []byte("/entry from somewhere")
+	e := pageview(1, noon, "")
+	e.Path, e.Source = unsafe.String(&room[0], 6), unsafe.String(&room[7], 14)
+	join(tr, e)
+	clear(room)
+	if row := join(tr, pageview(1, noon+1, "/b")); row.EntryPage != "/entry" || row.Source != "from somewhere" {
+		t.Errorf("the visit began at %q with source %q", row.EntryPage, row.Source)
+	}
+}
+
+// In a visit that goes on, as most events are, and in one that begins.
+func BenchmarkJoin(b *testing.B) {
+	f := func(name string, visitors uint64, events int64) {
+		b.Run(name, func(b *testing.B) {
+			tr := New()
+			e := pageview(1, noon, "/some/page/of/the/site")
+			e.Source, e.Channel, e.Browser, e.BrowserVersion, e.OS, e.Device, e.Country = "Google", "Organic Search", "Firefox", "145.0", "Linux", "Desktop", "DE"
+			var row event.Row
+			var n uint64
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				row.Event = e
+				row.Visitor, row.Time = 1+n*0x9e3779b97f4a7c15%visitors, noon+int64(n)/events
+				tr.Join(&row.Event, &row)
+			}
+		})
+	}
+	f("known", 50_000, 1000)
+	f("new", 1<<60, 1000)
 }
