@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -35,18 +36,20 @@ type Config struct {
 	DSN         string            // clickhouse://, http:// or https://
 	Transport   http.RoundTripper // of the embedded engine
 	Connections int               // at most this many at a time; 0 for 8
+	MayBeAway   bool              // open it although it does not answer yet; not for Transport
 }
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	conn    driver.Conn
 	options *clickhouse.Options
+	spare   atomic.Pointer[block] // buffers of the insert before
 }
 
 // embeddedDatabase is the embedded engine's database. Its "default" would answer a table name that is a path with the file's content.
 const embeddedDatabase = "daysalt"
 
-// Open connects and checks that the database answers.
+// Open connects, and checks that the database answers unless it may be away.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	options, err := optionsOf(cfg)
 	if err != nil {
@@ -63,6 +66,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("cannot open ClickHouse: %w", err)
 	}
 	s := &Store{conn: conn, options: options}
+	if cfg.MayBeAway {
+		return s, nil
+	}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -135,7 +141,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 	options := *s.options
 	db := clickhouse.OpenDB(&options)
-	return errors.Join(up(ctx, db, files), db.Close())
+	if err := errors.Join(up(ctx, db, files), db.Close()); err != nil {
+		return err
+	}
+	return s.tune(ctx)
 }
 
 func up(ctx context.Context, db *sql.DB, files fs.FS) error {

@@ -24,35 +24,40 @@ import (
 )
 
 // open returns a migrated store on an engine of its own.
-func open(t *testing.T) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{Transport: testkit.Engine(t).RoundTripper()})
+func open(tb testing.TB) *store.Store {
+	tb.Helper()
+	return openOn(tb, testkit.Engine(tb).RoundTripper())
+}
+
+func openOn(tb testing.TB, transport http.RoundTripper) *store.Store {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), store.Config{Transport: transport})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := s.Migrate(tb.Context()); err != nil {
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // ask returns an answer's only column, as text.
-func ask(t *testing.T, s *store.Store, query string, params map[string]string) []string {
-	t.Helper()
+func ask(tb testing.TB, s *store.Store, query string, params map[string]string) []string {
+	tb.Helper()
 	values := []string{}
-	err := s.Select(t.Context(), query, params, func(scan func(dest ...any) error) error {
+	err := s.Select(tb.Context(), query, params, func(scan func(dest ...any) error) error {
 		var v string
 		err := scan(&v)
 		values = append(values, v)
 		return err
 	})
 	if err != nil {
-		t.Fatalf("%s: %v", query, err)
+		tb.Fatalf("%s: %v", query, err)
 	}
 	return values
 }

@@ -7,7 +7,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
   site_id UInt32,
   day Date, -- the site-local day of the key that made visitor; never computed again from ts
   visitor UInt64, -- 0: none

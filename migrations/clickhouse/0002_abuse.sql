@@ -7,7 +7,7 @@
 
 -- +goose NO TRANSACTION
 -- +goose Up
-CREATE TABLE abuse (
+CREATE TABLE IF NOT EXISTS abuse (
   site_id UInt32, -- 0: none of the sites
   minute DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
   address IPv6, -- masked; IPv4 as ::ffff:192.0.2.0
