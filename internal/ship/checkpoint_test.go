@@ -66,8 +66,8 @@ func TestCheckpoint_readsVersion1(t *testing.T) {
 			t.Errorf("log: %s", l.logs)
 		}
 		c, err := readCheckpoint(checkpointPath(l.cfg.Dir))
-		if c.version != 2 || err != nil {
-			t.Errorf("version %d is written, want 2; %v", c.version, err)
+		if err != nil || c.version != 3 {
+			t.Errorf("%+v is written, want version 3; %v", c, err)
 		}
 	})
 }
@@ -89,20 +89,20 @@ func TestCheckpoint_golden(t *testing.T) {
 		}
 		clear(b[32:40]) // The nonce.
 		resum(b)
-		path := filepath.Join("testdata", "checkpoint-v2.hex")
+		path := filepath.Join("testdata", "checkpoint-v3.hex")
 		if *update {
 			if err := os.WriteFile(path, []byte(hex.Dump(b)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if diff := cmp.Diff(hex.Dump(undump(t, path)), hex.Dump(b)); diff != "" {
-			t.Errorf("the bytes of version 2 changed:\n%s", diff)
+			t.Errorf("the bytes of version 3 changed:\n%s", diff)
 		}
 	})
 }
 
 func TestCheckpoint_refusesAnotherVersion(t *testing.T) {
-	for _, version := range []byte{0, 3} {
+	for _, version := range []byte{0, 4} {
 		bubble(t, func(t *testing.T, l *line) {
 			t.Helper()
 			l.append(numbered(0, 3)...)
@@ -123,6 +123,36 @@ func TestCheckpoint_refusesAnotherVersion(t *testing.T) {
 	}
 }
 
+// A checkpoint of version 2 is one of which nobody knows when it was written, and by which database. Its bytes were written by that version.
+func TestCheckpoint_readsVersion2(t *testing.T) {
+	bubble(t, func(t *testing.T, l *line) {
+		t.Helper()
+		b := undump(t, "testdata/checkpoint-v2.hex")
+		l.append(numbered(0, 2)...)
+		nonce, _ := l.j.Nonce(1)
+		binary.LittleEndian.PutUint64(b[24:], uint64(l.j.Head().Offset))
+		binary.LittleEndian.PutUint64(b[32:], nonce)
+		if err := os.MkdirAll(l.cfg.Dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(checkpointPath(l.cfg.Dir), resum(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.append(numbered(2, 2)...)
+		l.start()
+		if st := l.s.Stats(); st.OpenVisits == 0 {
+			t.Errorf("%+v", st)
+		}
+		l.end()
+		if diff := cmp.Diff(joined(numbered(0, 4))[2:], l.sink.stored()); diff != "" {
+			t.Error(diff)
+		}
+		if c, err := readCheckpoint(checkpointPath(l.cfg.Dir)); err != nil || c.version != 3 || c.written == 0 {
+			t.Errorf("%+v is written, want version 3; %v", c, err)
+		}
+	})
+}
+
 // A state that verifies and makes no sense is no state: neither visits nor imports are taken from it.
 func FuzzLoadState(f *testing.F) {
 	tr := visit.New()
@@ -138,7 +168,7 @@ func FuzzLoadState(f *testing.F) {
 	f.Add(append(good[:len(good):len(good)], 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := &Shipper{visits: visit.New(), imports: newImports()}
-		err := s.loadState(checkpoint{version: 2, state: b})
+		err := s.loadState(&checkpoint{version: 2, state: b})
 		if err != nil && (s.openVisits() != 0 || len(s.imports.all) != 0) {
 			t.Errorf("after an error there are %d visits and %d imports", s.openVisits(), len(s.imports.all))
 		}

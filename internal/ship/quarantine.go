@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/daysalt/daysalt/internal/journal"
 )
@@ -16,16 +18,19 @@ const maxQuarantine = 16 << 20
 
 // quarantined is one line of the quarantine file.
 type quarantined struct {
-	Segment uint64 `json:"segment"`
-	Offset  int64  `json:"offset"`
-	CRC     uint32 `json:"crc"`
-	Reason  string `json:"reason"`
-	Frame   []byte `json:"frame"` // base64
+	Segment   uint64 `json:"segment"`
+	Offset    int64  `json:"offset"`
+	CRC       uint32 `json:"crc"`
+	Reason    string `json:"reason"`
+	Frame     []byte `json:"frame"`                    // base64
+	Day       int64  `json:"day"`                      // when it was written, in days since 1970-01-01 UTC
+	Retention uint16 `json:"retention_days,omitempty"` // of the event; 0: unknown
 }
 
 // quarantine keeps frames that cannot be shipped, with the reason, one JSON object a line. A frame that is read again after a crash is kept once.
 type quarantine struct {
 	path    string
+	now     func() time.Time
 	size    int64 // of the file, whole lines only
 	pending []byte
 	known   map[quarantineKey]bool
@@ -36,37 +41,75 @@ type quarantineKey struct {
 	crc uint32
 }
 
-func openQuarantine(dir string) (*quarantine, error) {
-	q := &quarantine{path: filepath.Join(dir, "quarantine.jsonl"), known: map[quarantineKey]bool{}}
-	b, err := os.ReadFile(q.path)
-	if errors.Is(err, os.ErrNotExist) {
-		return q, nil
-	}
+func (l *quarantined) key() quarantineKey {
+	return quarantineKey{journal.Position{Segment: l.Segment, Offset: l.Offset}, l.CRC}
+}
+
+func openQuarantine(dir string, now func() time.Time) (*quarantine, error) {
+	q := &quarantine{path: filepath.Join(dir, "quarantine.jsonl"), now: now, known: map[quarantineKey]bool{}}
+	b, err := q.read()
 	if err != nil {
 		return nil, err
 	}
-	q.size = int64(bytes.LastIndexByte(b, '\n') + 1) // A torn line is written over.
-	for line := range bytes.Lines(b[:q.size]) {
+	q.size = int64(len(b))
+	for line := range bytes.Lines(b) {
 		var l quarantined
 		if json.Unmarshal(line, &l) == nil {
-			q.known[quarantineKey{journal.Position{Segment: l.Segment, Offset: l.Offset}, l.CRC}] = true
+			q.known[l.key()] = true
 		}
 	}
 	return q, nil
 }
 
-// add takes a frame. It is durable after flush.
-func (q *quarantine) add(f journal.Frame, reason error) {
-	k := quarantineKey{f.Start, f.CRC}
-	if q.known[k] {
-		return
+// read returns the whole lines of the file. A torn line, which is behind them, is written over.
+func (q *quarantine) read() ([]byte, error) {
+	b, err := os.ReadFile(q.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
 	}
-	line, err := json.Marshal(quarantined{f.Start.Segment, f.Start.Offset, f.CRC, reason.Error(), f.Payload})
-	if err != nil || q.size+int64(len(q.pending)+len(line)) >= maxQuarantine {
-		return
+	return b[:bytes.LastIndexByte(b, '\n')+1], err
+}
+
+func (q *quarantine) today() int64 { return q.now().Unix() / 86_400 }
+
+var errQuarantineFull = errors.New("the quarantine is full: look into quarantine.jsonl for the reason, and move the file away")
+
+// add takes a frame. It is durable after flush. Without a day it is of today.
+func (q *quarantine) add(l *quarantined) error {
+	if q.known[l.key()] {
+		return nil
 	}
-	q.known[k] = true
+	if today := q.today(); l.Day <= 0 || l.Day > today {
+		l.Day = today
+	}
+	line, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("cannot write quarantine: %w", err)
+	}
+	if q.size+int64(len(q.pending)+len(line)) >= maxQuarantine && !q.movedAway() {
+		return errQuarantineFull
+	}
+	q.known[l.key()] = true
 	q.pending = append(append(q.pending, line...), '\n')
+	return nil
+}
+
+// movedAway says whether somebody took the file away, and begins a new one then.
+func (q *quarantine) movedAway() bool {
+	_, err := os.Stat(q.path)
+	if !errors.Is(err, os.ErrNotExist) || len(q.pending) > 0 {
+		return false
+	}
+	q.size = 0
+	return true
+}
+
+// addPiece takes a piece of the journal that is no frame.
+func (q *quarantine) addPiece(piece journal.Skipped) {
+	// What was damage already is not worth holding up the line for.
+	_ = q.add(&quarantined{
+		Segment: piece.From.Segment, Offset: piece.From.Offset, CRC: crc32.Checksum(piece.Bytes, castagnoli), Reason: "no frame", Frame: piece.Bytes,
+	})
 }
 
 // flush makes durable what was added. It may be called again after an error.
@@ -77,6 +120,9 @@ func (q *quarantine) flush() error {
 	f, err := os.OpenFile(q.path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err == nil {
 		_, err = f.WriteAt(q.pending, q.size)
+		if err == nil {
+			err = f.Truncate(q.size + int64(len(q.pending))) // The rest of a torn line may be longer.
+		}
 		if err == nil {
 			err = f.Sync()
 		}
@@ -92,5 +138,52 @@ func (q *quarantine) flush() error {
 	}
 	q.size += int64(len(q.pending))
 	q.pending = q.pending[:0]
+	return nil
+}
+
+// prune removes the lines that are as old as they may become: so many days, or the event's own retention where that is shorter. Days are counted from
+// midnight to midnight, so a line may go up to a day early and never stays longer. A line without a day, which an earlier version wrote, gets that of today; what is no line is removed.
+func (q *quarantine) prune(days int64) error {
+	b, err := q.read()
+	if err != nil {
+		return fmt.Errorf("cannot read quarantine: %w", err)
+	}
+	var kept []byte
+	known := map[quarantineKey]bool{}
+	for line := range bytes.Lines(b) {
+		var l quarantined
+		if json.Unmarshal(line, &l) != nil {
+			continue // Nobody can say how old it is.
+		}
+		if l.Day == 0 {
+			l.Day = q.today()
+			if line, err = json.Marshal(&l); err != nil {
+				continue
+			}
+			line = append(line, '\n')
+		}
+		limit := days
+		if l.Retention > 0 {
+			limit = min(limit, int64(l.Retention))
+		}
+		if q.today()-l.Day >= limit {
+			continue
+		}
+		known[l.key()] = true
+		kept = append(kept, line...)
+	}
+	if bytes.Equal(kept, b) {
+		return nil
+	}
+	if err := writeFile(q.path, kept); err != nil {
+		return fmt.Errorf("cannot write quarantine: %w", err)
+	}
+	var l quarantined // What was added and not flushed is known too.
+	for line := range bytes.Lines(q.pending) {
+		if json.Unmarshal(line, &l) == nil {
+			known[l.key()] = true
+		}
+	}
+	q.size, q.known = int64(len(kept)), known
 	return nil
 }

@@ -84,6 +84,8 @@ type line struct {
 	cfg  Config
 	logs *bytes.Buffer
 
+	failpoint func(name string) // of the Shippers that are started
+
 	s    *Shipper
 	stop context.CancelFunc
 	dead chan struct{} // closed when Run has ended, or was killed
@@ -101,7 +103,7 @@ func newLine(t *testing.T) *line {
 func (l *line) openJournal() {
 	l.t.Helper()
 	var err error
-	l.j, err = journal.Open(journal.Config{Dir: filepath.Join(l.dir, "journal"), SegmentBytes: 8192, QuotaBytes: 64 << 20}, nil)
+	l.j, err = journal.Open(journal.Config{Dir: filepath.Join(l.dir, "journal"), SegmentBytes: 8192, QuotaBytes: 64 << 20, Interval: time.Minute, Now: time.Now}, nil)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -117,10 +119,17 @@ func (l *line) closeJournal() {
 // start makes a Shipper and runs it.
 func (l *line) start() {
 	l.t.Helper()
-	s, err := New(l.cfg, l.j, visit.New(), l.sink, slog.New(slog.NewTextHandler(l.logs, nil)))
+	l.startWith(l.sink)
+}
+
+// startWith is start with another sink.
+func (l *line) startWith(sink Sink) {
+	l.t.Helper()
+	s, err := New(l.cfg, l.j, visit.New(), sink, slog.New(slog.NewTextHandler(l.logs, nil)))
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	s.failpoint = l.failpoint
 	ctx, stop := context.WithCancel(context.Background())
 	l.s, l.stop, l.dead = s, stop, make(chan struct{})
 	l.err = errors.New("it was killed")
@@ -196,6 +205,7 @@ func TestRun_drainsAtTheEnd(t *testing.T) {
 		t.Helper()
 		events := numbered(0, 200)
 		l.append(events...)
+		l.cfg.Keep = -1
 		l.start()
 		l.end()
 		if diff := cmp.Diff(joined(events), l.sink.stored()); diff != "" {
@@ -301,7 +311,7 @@ func TestRun_batches(t *testing.T) {
 	f(func(*line) {}, 999*time.Millisecond)
 	f(func(*line) {}, 1001*time.Millisecond, 10)
 	f(func(l *line) { l.cfg.FlushEvery = 50 * time.Millisecond }, 51*time.Millisecond, 10)
-	f(func(l *line) { l.cfg.BatchRows = 4 }, time.Millisecond, 4, 4)
+	f(func(l *line) { l.cfg.BatchRows = 4 }, 21*time.Millisecond, 4, 4)
 	f(func(l *line) { l.cfg.BatchRows = 4 }, 1001*time.Millisecond, 4, 4, 2)
 }
 
@@ -342,7 +352,7 @@ func TestRun_releasesWhatIsStored(t *testing.T) {
 		t.Helper()
 		l.closeJournal()
 		var err error
-		l.j, err = journal.Open(journal.Config{Dir: filepath.Join(l.dir, "small"), SegmentBytes: 8192, QuotaBytes: 3 * 8192}, nil)
+		l.j, err = journal.Open(journal.Config{Dir: filepath.Join(l.dir, "small"), SegmentBytes: 8192, QuotaBytes: 6 * 8192, Now: time.Now}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -502,7 +512,7 @@ func TestFiles_areClosedToOthers(t *testing.T) {
 			names = append(names, d.Name())
 			return err
 		})
-		if diff := cmp.Diff([]string{"ship", "checkpoint", "cuts", "quarantine.jsonl"}, names); diff != "" || err != nil {
+		if diff := cmp.Diff([]string{"ship", "checkpoint", "checkpoint.base-1", "cuts", "quarantine.jsonl"}, names); diff != "" || err != nil {
 			t.Error(diff, err)
 		}
 	})
@@ -522,6 +532,7 @@ func TestNew_refuses(t *testing.T) {
 		f(func(c *Config) { c.Dir = "" }, "dir: ")
 		f(func(c *Config) { c.BatchRows = 2_000_000 }, "batch_rows: ")
 		f(func(c *Config) { c.FlushEvery = -1 }, "flush_every")
+		f(func(c *Config) { c.MaxAge = time.Hour }, "max_age: ")
 		f(func(c *Config) { c.Now = nil }, "now: ")
 	})
 }
