@@ -73,14 +73,14 @@ func childInsert(_ *engine.Engine, conn driver.Conn, args []string) error {
 	}
 }
 
-// childCount reports how many rows and how many different rows below the given one are there.
+// childCount reports how many rows there are, how many different ones, and how many of some batches.
 func childCount(_ *engine.Engine, conn driver.Conn, args []string) error {
-	var all, below, distinct uint64
-	row := conn.QueryRow(context.Background(), "SELECT count(), countIf(a < {n:UInt64}), uniqExact(a) FROM kept", clickhouse.Named("n", args[1]))
-	if err := row.Scan(&all, &below, &distinct); err != nil {
+	var all, distinct, of uint64
+	query := fmt.Sprintf("SELECT count(), uniqExact(a), countIf(intDiv(a, %d) IN (%s)) FROM kept", childRows, args[1])
+	if err := conn.QueryRow(context.Background(), query).Scan(&all, &distinct, &of); err != nil {
 		return err
 	}
-	fmt.Println(all, below, distinct)
+	fmt.Println(all, distinct, of)
 	return nil
 }
 
@@ -173,10 +173,13 @@ func finish(t *testing.T, mode string, args ...string) (stdout string, ok bool) 
 	return string(out), err == nil
 }
 
+// The batch under way at the kill is not sent again: the engine writes a token down before the rows are there, so the same one would be taken for known
+// although its rows are lost. That was seen once in some hundred kills; ship looks for the rows instead.
 func TestKill_acknowledgedRowsStay(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	next := uint64(0) // the first batch that is not acknowledged
+	var acknowledged []string
+	next := uint64(0)
 	for round := range 5 {
 		cmd, stderr := start(t, "insert", dir, strconv.FormatUint(next, 10))
 		out, err := cmd.StdoutPipe()
@@ -188,11 +191,15 @@ func TestKill_acknowledgedRowsStay(t *testing.T) {
 		}
 		lines := bufio.NewScanner(out)
 		timer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
-		for want := next + 10; next < want && lines.Scan(); {
+		stored := func() {
 			if lines.Text() != fmt.Sprint("stored ", next) {
 				t.Fatalf("round %d: the child said %q", round, lines.Text())
 			}
+			acknowledged = append(acknowledged, strconv.FormatUint(next, 10))
 			next++
+		}
+		for want := next + 10; next < want && lines.Scan(); {
+			stored()
 		}
 		timer.Stop()
 		time.Sleep(time.Duration(round*3) * time.Millisecond) // hit other places of an insert
@@ -200,21 +207,23 @@ func TestKill_acknowledgedRowsStay(t *testing.T) {
 			t.Fatal(err)
 		}
 		for lines.Scan() { // acknowledged between the last look and the kill
-			next++
+			stored()
 		}
+		next++
 		if err := cmd.Wait(); err == nil {
 			t.Errorf("round %d: the child ended by itself", round)
 		}
 		if stderr.Len() > 0 {
 			t.Errorf("round %d wrote to stderr: %s", round, stderr)
 		}
-		var all, below, distinct uint64
-		answer, ok := finish(t, "count", dir, strconv.FormatUint(next*childRows, 10))
-		if _, err := fmt.Sscan(answer, &all, &below, &distinct); err != nil || !ok {
+		var all, distinct, kept uint64
+		answer, ok := finish(t, "count", dir, strings.Join(acknowledged, ","))
+		if _, err := fmt.Sscan(answer, &all, &distinct, &kept); err != nil || !ok {
 			t.Fatalf("round %d: %s", round, answer)
 		}
-		if below != next*childRows || distinct != all || all > below+childRows || all%childRows != 0 {
-			t.Fatalf("round %d: %d batches acknowledged; %d rows there, %d of them acknowledged, %d distinct", round, next, all, below, distinct)
+		most := kept + uint64(round+1)*childRows // and what was under way
+		if kept != uint64(len(acknowledged))*childRows || distinct != all || all > most || all%childRows != 0 {
+			t.Fatalf("round %d: %d batches acknowledged; %d rows there, %d of them acknowledged, %d distinct", round, len(acknowledged), all, kept, distinct)
 		}
 	}
 }

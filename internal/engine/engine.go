@@ -120,13 +120,24 @@ func Open(cfg Config, log *slog.Logger) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, lib: lib, log: log, places: make(chan struct{}, cfg.Connections), refusing: make(chan struct{})}
 	e.ending, e.end = context.WithCancel(context.Background())
-	if err := e.start(); err != nil {
+	if err := onLowThread(e.start); err != nil {
 		e.end()
 		releaseProcess()
 		return nil, err
 	}
 	log.Info("engine open", "version", e.version, "data_dir", cfg.DataDir, "memory_bytes", cfg.MemoryBytes, "threads", cfg.Threads, "connections", cfg.Connections)
 	return e, nil
+}
+
+// onLowThread runs what starts threads on one of low priority, which they inherit, and which ends with it.
+func onLowThread(do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		stepBack()
+		done <- do()
+	}()
+	return <-done
 }
 
 // start connects for the first time, which starts the engine.

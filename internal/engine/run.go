@@ -48,9 +48,9 @@ func (e *Engine) run(ctx context.Context, q *request) (answer, error) {
 
 // work does what run promises, in the goroutine that holds the place in the pool.
 func (e *Engine) work(ctx context.Context, id string, q *request) (answer, error) {
-	// The engine keeps state of a running INSERT in the thread.
+	// The engine keeps state of a running INSERT in the thread. It stays locked, so that it ends with the goroutine: its priority is lower from now on.
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	stepBack()
 	finished, killed := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(killed)

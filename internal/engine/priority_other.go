@@ -1,0 +1,6 @@
+//go:build !linux
+
+package engine
+
+// stepBack does nothing where priorities are the process's.
+func stepBack() {}
