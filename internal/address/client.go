@@ -71,6 +71,9 @@ func (p Proxies) Client(peer netip.Addr, h Headers) netip.Addr {
 // walk returns where a list header leads, and whether it is there at all; where it is not, it leads to peer.
 func (p Proxies) walk(peer netip.Addr, section, name string) (client netip.Addr, there bool) {
 	client = peer
+	if section == "" || section[0]|0x20 != name[0]|0x20 && strings.IndexByte(section, '\n') < 0 {
+		return client, false // its only line is another
+	}
 	from := lines{section}
 	for hops := 0; ; {
 		list, is := from.last(name)

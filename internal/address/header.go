@@ -16,14 +16,17 @@ type lines struct {
 // read in different ways, is "".
 func (l *lines) last(name string) (value string, is bool) {
 	for folded := false; l.rest != ""; {
-		end := strings.LastIndexByte(l.rest, '\n')
+		end := -1
+		if strings.IndexByte(l.rest, '\n') >= 0 { // to look from the right takes longer
+			end = strings.LastIndexByte(l.rest, '\n')
+		}
 		line := strings.TrimSuffix(l.rest[end+1:], "\r")
 		l.rest = l.rest[:max(end, 0)]
 		if line != "" && (line[0] == ' ' || line[0] == '\t') {
 			folded = true // it belongs to the line before
 			continue
 		}
-		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
+		if len(line) > len(name) && line[len(name)] == ':' && (line[:len(name)] == name || strings.EqualFold(line[:len(name)], name)) {
 			if folded {
 				return "", true
 			}
@@ -39,6 +42,9 @@ func (l *lines) last(name string) (value string, is bool) {
 func cutLast(list string, separator byte) (before, part string, more bool) {
 	quoted := false
 	for i := len(list) - 1; i >= 0; i-- {
+		if c := list[i]; c != separator && c != '"' && c != '\\' {
+			continue
+		}
 		switch {
 		case list[i] == separator && !quoted:
 			return list[:i], list[i+1:], true
@@ -83,6 +89,9 @@ func forValue(element string) string {
 
 // parse returns the address of an entry, unmapped and without port and zone, or an invalid one where it is none.
 func parse(entry string) netip.Addr {
+	if a, is := parse4(entry); is {
+		return a
+	}
 	host, port, six := trim(entry), "", false
 	if strings.HasPrefix(host, "[") {
 		if host, port, six = strings.Cut(host[1:], "]"); !six {
@@ -105,6 +114,34 @@ func parse(entry string) netip.Addr {
 		return netip.Addr{}
 	}
 	return a.Unmap()
+}
+
+// parse4 reads an entry that is an IPv4 address and nothing more than blanks, as nearly all are.
+func parse4(entry string) (netip.Addr, bool) {
+	for entry != "" && entry[0] == ' ' {
+		entry = entry[1:]
+	}
+	var octets [4]byte
+	octet, digits, dots := 0, 0, 0
+	for i := range len(entry) {
+		c := entry[i] - '0'
+		switch {
+		case c <= 9 && (digits == 0 || octet > 0): // no noughts before other digits
+			octet = 10*octet + int(c)
+			digits++
+			if octet > 255 {
+				return netip.Addr{}, false
+			}
+		case entry[i] == '.' && digits > 0 && dots < 3:
+			octets[dots] = byte(octet)
+			dots++
+			octet, digits = 0, 0
+		default:
+			return netip.Addr{}, false
+		}
+	}
+	octets[3] = byte(octet)
+	return netip.AddrFrom4(octets), dots == 3 && digits > 0
 }
 
 // isPort says whether text is a colon with a port of digits, or with one of RFC 7239's hidden ones.

@@ -36,6 +36,7 @@ type place struct {
 type file struct {
 	stamp     stamp
 	db        *maxminddb.Reader
+	v4        *tree
 	data      []byte // the file's data section, where records are
 	decode    func(offset uintptr, addr netip.Addr) (place, error)
 	recent    [remembered]atomic.Pointer[place]
@@ -93,6 +94,9 @@ func newFile(b []byte) (f *file, err error) {
 	}
 	tree := db.Metadata.NodeCount * db.Metadata.RecordSize / 4
 	f = &file{db: db, data: b[tree+separator : end], built: time.Unix(int64(db.Metadata.BuildEpoch), 0).UTC()}
+	if f.v4 = newTree(db.Metadata, b[:tree]); f.v4 == nil {
+		return nil, errDamaged
+	}
 	f.decode = f.untyped
 	if r, err := geoip2.FromBytes(b); err == nil && hasCountries(r) {
 		f.decode = typed(r)
@@ -140,13 +144,8 @@ func (f *file) place(addr netip.Addr) place {
 	if addr.Is6() && f.db.Metadata.IPVersion == 4 {
 		return place{}
 	}
-	b := addr.As16()
-	ip := b[:]
-	if addr.Is4() {
-		ip = b[12:]
-	}
-	offset, err := f.db.LookupOffset(ip)
-	if err != nil || offset == maxminddb.NotFound {
+	offset, ok := f.offset(addr)
+	if !ok {
 		return place{}
 	}
 	slot := &f.recent[offset*0x9e3779b1>>16%remembered]
@@ -160,6 +159,16 @@ func (f *file) place(addr netip.Addr) place {
 	p.offset = offset
 	slot.Store(&p)
 	return p
+}
+
+// offset returns where the record of addr is in the data.
+func (f *file) offset(addr netip.Addr) (uintptr, bool) {
+	if addr.Is4() {
+		return f.v4.offset(addr.As4())
+	}
+	b := addr.As16()
+	offset, err := f.db.LookupOffset(b[:])
+	return offset, err == nil && offset != maxminddb.NotFound
 }
 
 // hasCountries reports whether the kind of database is one that geoip2-golang answers Country for.

@@ -2,7 +2,7 @@
 //
 // It stands in the enrichment step of the write line: ingest asks it for every hit. It reads files in MaxMind's format: those that say
 // themselves what they are (GeoLite2, GeoIP2, DB-IP Lite) through geoip2-golang, and any other, such as the flat ones of the npm registry,
-// through maxminddb-golang.
+// through maxminddb-golang. Where the record of an IPv4 address is, it finds out by itself, since that is asked for with every hit.
 //
 // Invariants: an address is cut to its /24 or /48 network before anything is looked up, so the full one never gets further than Cut. A
 // country is two capital letters or "". A file is read into memory as a whole, so replacing or truncating it harms nobody who is looking

@@ -3,11 +3,15 @@ package ingest
 import (
 	"encoding/json"
 	"errors"
+	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/daysalt/daysalt/internal/site"
 )
 
 // Every malformed body names the wrong field, in the words that the answer will carry.
@@ -53,6 +57,9 @@ func TestDecode_bad(t *testing.T) {
 	f(`{`+good+`,"d":""}`, "domain")
 	f(`{`+good+`,"d":" , "}`, "domain")
 	f(`{`+good+`,"d":"a\u0000b"}`, "domain")
+	f(`{`+good+`,"d":"a`+"\x7f"+`b"}`, "domain")
+	f(`{`+good+`,"d":"abcdefgh`+"\x7f"+`ijklmnopq"}`, "domain")
+	f(`{"n":"page`+"\x7f"+`view","u":"https://a.example/`+"\x7f"+`"}`, "name", "url")
 	f(`{`+good+`,"d":"a,b,c,d,e,f,g,h,i,j,k"}`, "domain")
 	f(`{`+good+`,"r":5}`, "referrer")
 	f(`{`+good+`,"r":"https://x.example/\u0000"}`, "referrer")
@@ -199,4 +206,37 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// parsePage reads an address into a page of its own.
+func parsePage(url string, hash bool, scratch []byte) (page, []byte, error) {
+	var p page
+	scratch, err := p.parse(url, hash, scratch)
+	return p, scratch, err
+}
+
+// What is used again holds nothing of the hit before, whatever it was.
+func TestWork_release(t *testing.T) {
+	for _, body := range []string{
+		`{"n":"Order","u":"https://www.example.com/a%20b?utm_source=news&ref=x&gclid=1","d":"example.com","r":"https://t.co/x","p":{"plan":"pro","price":12.5,"own":true}}`,
+		`{"n":"404","u":"https://example.com/","d":"example.com","p":{"a":"b"}}`,
+		`{"n":"Order","u":"https://example.com/","d":"example.com","p":"{\"a\":\"b\",\"c\":["}`,
+		`{"n":"Order","u":"https://example.com/","d":"example.com","p":{"a":"b","c":`,
+		`{"n":1.5,"u":"https://example.com/"}`,
+	} {
+		var w work
+		if w.payload.decode([]byte(body), false) == nil {
+			if err := w.readPage(); err != nil {
+				t.Fatal(err)
+			}
+			w.own.of(&Hit{Address: netip.MustParseAddr("2001:db8::aB"), Agent: "Mozilla/5.0"})
+			w.event.Name = w.payload.name
+			w.fillProps(&site.Site{})
+		}
+		w.release()
+		w.scratch, w.frame, w.payload.scan.scratch = nil, nil, nil // bytes that the next one writes over
+		if !reflect.ValueOf(w).IsZero() {
+			t.Errorf("%s: %+v", body, w)
+		}
+	}
 }

@@ -26,7 +26,7 @@ type work struct {
 // readPage reads the payload's URL.
 func (w *work) readPage() error {
 	var err error
-	w.page, w.scratch, err = parsePage(w.payload.url, w.payload.hash, w.scratch[:0])
+	w.scratch, err = w.page.parse(w.payload.url, w.payload.hash, w.scratch[:0])
 	if err != nil {
 		return &BadEvent{Fields: []FieldError{{"url", err.Error()}}}
 	}
@@ -36,13 +36,12 @@ func (w *work) readPage() error {
 // fill writes everything but the visitor into the event, as the site wants it.
 func (in *Ingester) fill(w *work, h *Hit, client *agent.Agent, s *site.Site) {
 	p := &w.payload
-	w.event = event.Event{
-		SiteID: s.ID, RetentionDays: s.RetentionDays, Time: h.Time.Unix(), Kind: event.Custom, Interactive: p.interactive, Name: p.name,
-		Country: in.country(h, s), Browser: client.Browser, BrowserVersion: client.BrowserVersion,
-		OS: client.OS, OSVersion: client.OSVersion, Device: client.Device, Language: in.languages.first(h.Language),
-		Scroll: event.NoScroll, EngagedMS: p.engagedMS,
-	}
 	e := &w.event
+	*e = event.Event{}
+	e.SiteID, e.RetentionDays, e.Time, e.Kind, e.Interactive, e.Name = s.ID, s.RetentionDays, h.Time.Unix(), event.Custom, p.interactive, p.name
+	e.Country, e.Language = in.country(h, s), in.languages.first(h.Language)
+	e.Browser, e.BrowserVersion, e.OS, e.OSVersion, e.Device = client.Browser, client.BrowserVersion, client.OS, client.OSVersion, client.Device
+	e.Scroll, e.EngagedMS = event.NoScroll, p.engagedMS
 	switch p.name {
 	case "pageview":
 		e.Kind = event.Pageview
@@ -61,7 +60,10 @@ func (in *Ingester) fill(w *work, h *Hit, client *agent.Agent, s *site.Site) {
 // fillPage writes the page and where the visit came from.
 func (w *work) fillPage(s *site.Site) {
 	e, pg := &w.event, &w.page
-	e.Hostname, e.ClickID = w.host(pg.host), pg.clickID
+	e.Hostname, e.ClickID = pg.host, pg.clickID
+	if !s.IsPlainHost(pg.host) || len(w.own.agent) <= len(pg.host) && w.own.agent != "" {
+		e.Hostname = w.host(pg.host)
+	}
 	e.Path = w.clean(s, redact.Page, pg.path)
 	e.UTMSource = w.clean(s, redact.Campaign, w.address(pg.utmSource))
 	e.UTMMedium = w.clean(s, redact.Campaign, w.address(pg.utmMedium))
@@ -120,18 +122,27 @@ func (p *payload) hasProp(key string) bool {
 // clean takes personal data out of a text: the visitor's own address and agent, what is known to look like personal data, and what the site's
 // own rules find.
 func (w *work) clean(s *site.Site, f redact.Field, text string) string {
+	if text == "" {
+		return ""
+	}
 	text, w.scratch = s.Redacted(f, w.withoutOwn(text), w.scratch)
 	return text
 }
 
 // host takes personal data out of a host name.
 func (w *work) host(name string) string {
+	if name == "" {
+		return ""
+	}
 	name, w.scratch = redact.Path(w.withoutOwn(name), w.scratch)
 	return name
 }
 
 // address takes user name, query and fragment out of a value that is a web address or a path with a query, and leaves any other as it is.
 func (w *work) address(value string) string {
+	if strings.IndexByte(value, '/') < 0 && strings.IndexByte(value, '?') < 0 {
+		return value
+	}
 	trimmed := strings.TrimSpace(value)
 	rest, absolute := authority(trimmed)
 	if !absolute && !strings.HasPrefix(trimmed, "/") {

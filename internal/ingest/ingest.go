@@ -167,7 +167,7 @@ func (in *Ingester) take(w *work, h *Hit, way way) (Verdict, error) {
 	}
 	if err == nil || way.origin == 0 {
 		for _, f := range fates[:n] {
-			way.note(h, f.site, f.reason)
+			way.note(w, h, f.site, f.reason)
 		}
 	}
 	return v, err

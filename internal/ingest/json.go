@@ -25,6 +25,7 @@ type scanner struct {
 	data    []byte
 	pos     int
 	scratch []byte
+	odd     bool // there may be a control character in a string: an escape or a DEL was seen
 }
 
 // token is one JSON value. text is a string's value, a number's digits, or the bytes of an object or array.
@@ -45,8 +46,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 		if n == maxMembers {
 			return errLimits
 		}
-		s.space()
-		key, err := s.text()
+		key, err := s.key()
 		if err != nil {
 			return err
 		}
@@ -63,6 +63,16 @@ func (s *scanner) object(member func(key []byte) error) error {
 			return errJSON
 		}
 	}
+}
+
+// key reads the name of a member; most have one letter.
+func (s *scanner) key() ([]byte, error) {
+	s.space()
+	if at := s.pos; at+2 < len(s.data) && s.data[at] == '"' && s.data[at+2] == '"' && s.data[at+1] >= 'a' && s.data[at+1] <= 'z' {
+		s.pos += 3
+		return s.data[at+1 : at+2], nil
+	}
+	return s.text()
 }
 
 // end fails where anything but blanks follows.
@@ -176,14 +186,15 @@ func (s *scanner) text() ([]byte, error) {
 	if s.pos == len(s.data) || s.data[s.pos] != '"' {
 		return nil, errJSON
 	}
-	s.pos++
-	start := s.pos
-	for s.pos < len(s.data) {
+	start := s.pos + 1
+	s.pos = plainEnd(s.data, start)
+	ascii := true
+	for ; s.pos < len(s.data); s.pos++ {
 		switch c := s.data[s.pos]; {
 		case c == '"':
 			raw := s.data[start:s.pos]
 			s.pos++
-			if !utf8.Valid(raw) {
+			if !ascii && !utf8.Valid(raw) {
 				return nil, errJSON
 			}
 			return raw, nil
@@ -191,14 +202,18 @@ func (s *scanner) text() ([]byte, error) {
 			return s.escaped(start)
 		case c < 0x20:
 			return nil, errJSON
+		case c >= utf8.RuneSelf:
+			ascii = false
+		case c == 0x7f:
+			s.odd = true
 		}
-		s.pos++
 	}
 	return nil, errJSON
 }
 
 // escaped goes on with a string that has an escape at the present position.
 func (s *scanner) escaped(start int) ([]byte, error) {
+	s.odd = true
 	from := len(s.scratch)
 	s.scratch = append(s.scratch, s.data[start:s.pos]...)
 	for s.pos < len(s.data) {
@@ -302,6 +317,15 @@ func unhex(c byte) (byte, bool) {
 
 // take skips blanks and, if c is next, c.
 func (s *scanner) take(c byte) bool {
+	if s.pos < len(s.data) && s.data[s.pos] == c {
+		s.pos++
+		return true
+	}
+	return s.takeLater(c)
+}
+
+// takeLater is take where blanks may come first.
+func (s *scanner) takeLater(c byte) bool {
 	s.space()
 	if s.pos < len(s.data) && s.data[s.pos] == c {
 		s.pos++

@@ -27,9 +27,16 @@ func newLanguages() languages {
 // first returns the first language of an Accept-Language header, or "" where it is not in the table.
 func (l languages) first(header string) string {
 	tag := strings.TrimSpace(header)
-	if end := strings.IndexAny(tag, "-_,; "); end >= 0 {
-		tag = tag[:end]
+	for i := range len(tag) {
+		switch tag[i] {
+		case '-', '_', ',', ';', ' ':
+			return l.known(tag[:i])
+		}
 	}
+	return l.known(tag)
+}
+
+func (l languages) known(tag string) string {
 	if !l[tag] {
 		return ""
 	}

@@ -1,6 +1,10 @@
 package ingest
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/daysalt/daysalt/internal/event"
+)
 
 // own is what a hit's texts must not repeat: the visitor's own address and agent. A page that shows visitors their address has it in its properties.
 type own struct {
@@ -38,6 +42,9 @@ func (o *own) of(h *Hit) {
 
 // withoutOwn returns a text with {ip} and {agent} where it repeats the visitor's address and agent.
 func (w *work) withoutOwn(text string) string {
+	if len(text) < len("::") {
+		return text
+	}
 	text = w.replace(text, w.own.address, "{ip}")
 	text = w.replace(text, w.own.upper, "{ip}")
 	return w.replace(text, w.own.agent, "{agent}")
@@ -45,7 +52,7 @@ func (w *work) withoutOwn(text string) string {
 
 // replace returns a text in which every old is a new.
 func (w *work) replace(text, old, to string) string {
-	if old == "" || !strings.Contains(text, old) {
+	if old == "" || len(text) < len(old) || !strings.Contains(text, old) {
 		return text
 	}
 	from := len(w.scratch)
@@ -60,7 +67,12 @@ func (w *work) replace(text, old, to string) string {
 	}
 }
 
-// release makes work ready for the next hit, without a view of this one's.
+// release makes work ready for the next hit, without a view of this one's. Only what was used is cleared: all of it is some kilobytes.
 func (w *work) release() {
-	*w = work{payload: payload{scan: scanner{scratch: w.payload.scan.scratch[:0]}}, scratch: w.scratch[:0], frame: w.frame[:0]}
+	used := min(w.payload.props+1, maxProps) // fillProps may have added one
+	clear(w.keys[:used])
+	clear(w.values[:used])
+	w.payload.release()
+	w.page, w.event, w.own = page{}, event.Event{}, own{}
+	w.scratch, w.frame = w.scratch[:0], w.frame[:0]
 }

@@ -22,37 +22,17 @@ type page struct {
 	clickID                                                string // the parameter's name
 }
 
-// parsePage cuts a URL into its parts. Decoded text goes to scratch, which is returned grown. hash appends the fragment to the path, up to a question mark; one that holds "=" is
+// parse cuts a URL into its parts. Decoded text goes to scratch, which is returned grown. hash appends the fragment to the path, up to a question mark; one that holds "=" is
 // taken for a query.
-func parsePage(url string, hash bool, scratch []byte) (page, []byte, error) {
-	p := page{host: "(none)"}
-	if len(url) >= 5 && strings.EqualFold(url[:5], "data:") {
-		return page{}, scratch, errScheme
+func (p *page) parse(url string, hash bool, scratch []byte) ([]byte, error) {
+	*p = page{host: "(none)"}
+	if len(url) >= 5 && url[0]|0x20 == 'd' && strings.EqualFold(url[:5], "data:") {
+		return scratch, errScheme
 	}
-	rest, fragment, _ := strings.Cut(strings.TrimPrefix(url, "view-source:"), "#")
-	rest, query, _ := strings.Cut(rest, "?")
-	if after, ok := authority(rest); ok {
-		rest = after
-		end := strings.IndexAny(rest, "/\\")
-		if end < 0 {
-			end = len(rest)
-		}
-		var host string
-		host, scratch = hostOf(rest[:end], scratch)
-		if host != "" {
-			p.host = host
-		}
-		rest = rest[end:]
+	query, fragment, plain := p.readPlain(url)
+	if !plain {
+		query, fragment, scratch = p.readAny(url, scratch)
 	}
-	if rest, scratch = decode(rest, false, scratch); !strings.HasPrefix(rest, "/") {
-		from := len(scratch)
-		scratch = append(append(scratch, '/'), rest...)
-		rest = view(scratch[from:])
-	}
-	if end := strings.IndexAny(rest, "?#"); end >= 0 { // escaped, so that it looked like a part of the path
-		rest = rest[:end]
-	}
-	p.path = strings.TrimRight(rest, " ")
 	fragment, _, _ = strings.Cut(fragment, "?")
 	if hash && fragment != "" && !strings.Contains(fragment, "=") { // with one, it is a query and no page
 		from := len(scratch)
@@ -61,11 +41,92 @@ func parsePage(url string, hash bool, scratch []byte) (page, []byte, error) {
 		p.path, scratch = clean(p.path, scratch)
 	}
 	scratch = p.readQuery(query, scratch)
-	return p, scratch, nil
+	return scratch, nil
+}
+
+// readPlain reads host and path of an address as nearly all are written: with a host in small letters and nothing escaped in the path. It answers false
+// for any other, and readAny must read it.
+func (p *page) readPlain(url string) (query, fragment string, is bool) {
+	rest, ok := strings.CutPrefix(url, "https://")
+	if !ok {
+		if rest, ok = strings.CutPrefix(url, "http://"); !ok {
+			return "", "", false
+		}
+	}
+	end := 0
+	for end < len(rest) && hostByte(rest[end]) {
+		end++
+	}
+	to := end
+	for to < len(rest) && rest[to] != '?' && rest[to] != '#' {
+		if rest[to] == '%' {
+			return "", "", false
+		}
+		to++
+	}
+	path := "/"
+	if to > end {
+		path = rest[end:to]
+	}
+	if path[0] != '/' {
+		return "", "", false
+	}
+	if host := trimHost(rest[:end]); host != "" {
+		p.host = host
+	}
+	p.path = strings.TrimRight(path, " ")
+	query = rest[to:]
+	if at := strings.IndexByte(query, '#'); at >= 0 {
+		query, fragment = query[:at], query[at+1:]
+	}
+	return strings.TrimPrefix(query, "?"), fragment, true
+}
+
+// hostByte says whether a byte stands for itself in a host.
+func hostByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_'
+}
+
+// readAny reads host and path, however they are written.
+func (p *page) readAny(url string, scratch []byte) (query, fragment string, _ []byte) {
+	rest, fragment, _ := strings.Cut(strings.TrimPrefix(url, "view-source:"), "#")
+	rest, query, _ = strings.Cut(rest, "?")
+	if after, ok := authority(rest); ok {
+		rest = after
+		end := 0
+		for end < len(rest) && rest[end] != '/' && rest[end] != '\\' {
+			end++
+		}
+		var host string
+		host, scratch = hostOf(rest[:end], scratch)
+		if host != "" {
+			p.host = host
+		}
+		rest = rest[end:]
+	}
+	escaped := strings.IndexByte(rest, '%') >= 0
+	if escaped {
+		rest, scratch = decode(rest, false, scratch)
+	}
+	if !strings.HasPrefix(rest, "/") {
+		from := len(scratch)
+		scratch = append(append(scratch, '/'), rest...)
+		rest = view(scratch[from:])
+	}
+	if escaped {
+		if end := strings.IndexAny(rest, "?#"); end >= 0 { // escaped, so that it looked like a part of the path
+			rest = rest[:end]
+		}
+	}
+	p.path = strings.TrimRight(rest, " ")
+	return query, fragment, scratch
 }
 
 // authority returns what follows "scheme://" or "//", and whether there is any.
 func authority(url string) (string, bool) {
+	if after, ok := strings.CutPrefix(url, "https://"); ok {
+		return after, true
+	}
 	if after, ok := strings.CutPrefix(url, "//"); ok {
 		return after, true
 	}
@@ -76,9 +137,9 @@ func authority(url string) (string, bool) {
 // readQuery takes the parameters of the closed list.
 func (p *page) readQuery(query string, scratch []byte) []byte {
 	for query != "" {
-		var pair string
-		pair, query, _ = strings.Cut(query, "&")
-		key, value, _ := strings.Cut(pair, "=")
+		var key, value string
+		var escaped bool
+		key, value, query, escaped = cutPair(query)
 		to := p.param(key)
 		if to == nil || *to != "" || value == "" {
 			continue
@@ -87,10 +148,32 @@ func (p *page) readQuery(query string, scratch []byte) []byte {
 			*to = key
 			continue
 		}
-		value, scratch = decode(value, true, scratch)
+		if escaped {
+			value, scratch = decode(value, true, scratch)
+		}
 		*to = cut(strings.TrimSpace(value), maxParam)
 	}
 	return scratch
+}
+
+// cutPair returns the first parameter of a query, what follows it, and whether anything may be escaped in the value.
+func cutPair(query string) (key, value, rest string, escaped bool) {
+	equals, end := -1, 0
+	for ; end < len(query) && query[end] != '&'; end++ {
+		switch query[end] {
+		case '=':
+			if equals < 0 {
+				equals = end
+			}
+		case '%', '+':
+			escaped = true
+		}
+	}
+	rest = query[min(end+1, len(query)):]
+	if equals < 0 {
+		return query[:end], "", rest, escaped
+	}
+	return query[:equals], query[equals+1 : end], rest, escaped
 }
 
 func (p *page) param(key string) *string {
@@ -128,16 +211,33 @@ func hostOf(authority string, scratch []byte) (string, []byte) {
 	} else if colon := strings.IndexByte(host, ':'); colon >= 0 {
 		host = host[:colon]
 	}
+	host, scratch = lower(host, scratch)
+	return trimHost(host), scratch
+}
+
+// trimHost returns a host without "www." and the dot at its end.
+func trimHost(host string) string {
+	return cut(strings.TrimSuffix(strings.TrimPrefix(host, "www."), "."), 255)
+}
+
+// lower returns s with small letters in place of the capitals of ASCII.
+func lower(s string, scratch []byte) (string, []byte) {
+	capital := 0
+	for capital < len(s) && (s[capital] < 'A' || s[capital] > 'Z') {
+		capital++
+	}
+	if capital == len(s) {
+		return s, scratch
+	}
 	from := len(scratch)
-	for i := range len(host) {
-		c := host[i]
+	for i := range len(s) {
+		c := s[i]
 		if c >= 'A' && c <= 'Z' {
 			c |= 0x20
 		}
 		scratch = append(scratch, c)
 	}
-	host = strings.TrimSuffix(strings.TrimPrefix(view(scratch[from:]), "www."), ".")
-	return cut(host, 255), scratch
+	return view(scratch[from:]), scratch
 }
 
 func isScheme(s string) bool {

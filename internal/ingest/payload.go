@@ -39,12 +39,17 @@ func (b *BadEvent) Error() string {
 
 // payload is a decoded body. Its strings are views of the body or the scanner's scratch.
 type payload struct {
-	scan scanner
-	bad  BadEvent
+	members
+	scan         scanner
+	bad          BadEvent
+	keys, values [maxProps]string // the first props of them; the others are empty
+}
+
+// members is what a body's members say, but for the properties.
+type members struct {
 	seen uint32 // one bit for each field
 
 	name, url, domain, referrer string
-	keys, values                [maxProps]string
 	props                       int
 	interactive                 bool
 	hash                        bool
@@ -114,9 +119,9 @@ func fieldOf(key []byte) field {
 
 // decode reads a body, or a line of a file. The error is nil, or *BadEvent naming every wrong field.
 func (p *payload) decode(body []byte, imported bool) *BadEvent {
-	scratch := p.scan.scratch[:0]
-	*p = payload{interactive: true, imported: imported}
-	p.scan = scanner{data: body, scratch: scratch}
+	p.release()
+	p.interactive, p.imported = true, imported
+	p.scan.data = body
 	err := p.scan.object(p.member)
 	if err == nil {
 		err = p.scan.end()
@@ -130,6 +135,20 @@ func (p *payload) decode(body []byte, imported bool) *BadEvent {
 		return &p.bad
 	}
 	return nil
+}
+
+// release forgets the body.
+func (p *payload) release() {
+	p.dropProps()
+	p.members = members{}
+	p.bad = BadEvent{}
+	p.scan = scanner{scratch: p.scan.scratch[:0]}
+}
+
+func (p *payload) dropProps() {
+	clear(p.keys[:p.props])
+	clear(p.values[:p.props])
+	p.props = 0
 }
 
 func (p *payload) wrong(f field, message string) {
@@ -242,7 +261,7 @@ func (p *payload) readProps(t token) {
 	})
 	p.scan.scratch = inner.scratch
 	if err != nil || inner.end() != nil {
-		p.props = 0
+		p.dropProps()
 	}
 }
 
@@ -278,9 +297,9 @@ func (p *payload) check() {
 	case p.flagged(fieldName):
 	case p.name == "":
 		p.wrong(fieldName, "is required")
-	case runeCount(p.name) > maxName:
+	case len(p.name) > maxName && runeCount(p.name) > maxName:
 		p.wrong(fieldName, "must be at most "+strconv.Itoa(maxName)+" characters")
-	case hasControl(p.name):
+	case p.hasControl(p.name):
 		p.wrong(fieldName, "must not hold control characters")
 	case p.name == "engagement" && !p.hasScroll && !p.hasEngaged:
 		p.wrong(fieldEngaged, "or scrollDepth is required with an engagement event")
@@ -291,21 +310,34 @@ func (p *payload) check() {
 		p.wrong(fieldURL, "is required")
 	case len(p.url) > maxURL:
 		p.wrong(fieldURL, "must be at most "+strconv.Itoa(maxURL)+" bytes")
-	case hasControl(p.url):
+	case p.hasControl(p.url):
 		p.wrong(fieldURL, "must not hold control characters")
 	}
 	switch {
 	case p.flagged(fieldDomain):
-	case p.seen&(1<<fieldDomain) != 0 && strings.Trim(p.domain, " ,") == "":
+	case p.seen&(1<<fieldDomain) != 0 && blank(p.domain):
 		p.wrong(fieldDomain, "must not be blank")
-	case hasControl(p.domain):
+	case p.hasControl(p.domain):
 		p.wrong(fieldDomain, "must not hold control characters")
 	case strings.Count(p.domain, ",") >= maxDomains:
 		p.wrong(fieldDomain, "must name at most "+strconv.Itoa(maxDomains)+" sites")
 	}
-	if !p.flagged(fieldReferrer) && hasControl(p.referrer) {
+	if !p.flagged(fieldReferrer) && p.hasControl(p.referrer) {
 		p.wrong(fieldReferrer, "must not hold control characters")
 	}
+}
+
+// hasControl says whether there is a control character in a member that was read from the body.
+func (p *payload) hasControl(text string) bool { return p.scan.odd && hasControl(text) }
+
+// blank says whether a list of sites names none.
+func blank(domain string) bool {
+	for i := range len(domain) {
+		if domain[i] != ' ' && domain[i] != ',' {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *payload) flagged(f field) bool {
@@ -319,13 +351,4 @@ func (p *payload) flagged(f field) bool {
 
 func isInteger(t token) bool {
 	return t.kind == 'n' && !strings.ContainsAny(view(t.text), ".eE")
-}
-
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
-			return true
-		}
-	}
-	return false
 }

@@ -20,6 +20,35 @@ import (
 	"github.com/daysalt/daysalt/internal/testkit"
 )
 
+// The page's host is kept as it is only where it is the site's own and can hold nobody's data.
+func TestIngest_hosts(t *testing.T) {
+	var j frames
+	in, sites := newIngester(t, &j)
+	for _, domain := range []string{"192.0.2.77.example", "4f9a1c2e7b8d3f60a1b2c3d4.example"} {
+		if _, err := sites.Add(t.Context(), domain, "UTC", 30); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := func(host, domain, ua, want string) {
+		t.Helper()
+		h := hit(`{"n":"pageview","u":"https://` + host + `/","d":"` + domain + `"}`)
+		h.Agent = ua
+		if verdict, err := in.Ingest(h); err != nil || verdict.Kept != 1 {
+			t.Fatalf("%s: %+v, %v", host, verdict, err)
+		}
+		if got := j.take(t)[0].Hostname; got != want {
+			t.Errorf("%s on %s by %q: %q, want %q", host, domain, ua, got, want)
+		}
+	}
+	f("www.example.com", "example.com", chrome, "example.com")
+	f("192.0.2.77", "example.com", chrome, "{ip}")
+	f("192.0.2.77.example", "192.0.2.77.example", chrome, "{ip}.example")
+	f("4f9a1c2e7b8d3f60a1b2c3d4.example", "4f9a1c2e7b8d3f60a1b2c3d4.example", chrome, "{token}.example")
+	f("bob.example.com", "example.com", chrome, "bob.example.com")
+	in.Agents = agent.New(agent.Config{}) // all are people
+	f("shop.example.com", "shop.example.com", "example.com", "shop.{agent}")
+}
+
 // A person's data sits in every place that a client can put it, and none of it is kept, whatever the event.
 func TestIngest_redacts(t *testing.T) {
 	var j frames

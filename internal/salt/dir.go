@@ -22,7 +22,7 @@ type Dir struct {
 
 // openDir opens a directory as it is: candidate says whether it will do.
 func openDir(path string) (*Dir, error) {
-	handle, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0) //nolint:gosec // G703: the directory is the operator's to name.
+	handle, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daysalt/daysalt/internal/redact"
@@ -29,6 +30,8 @@ func (r *Registry) reload(ctx context.Context) error {
 		if s.Redact, err = redact.Compile(s.RedactRules); err != nil {
 			return fmt.Errorf("cannot read site %s: %w", s.Domain, err)
 		}
+		redacted, _ := redact.Path(s.Domain, nil)
+		s.plain = redacted == s.Domain && !strings.ContainsAny(s.Domain, "0123456789:")
 		next[s.Domain] = s
 	}
 	r.snapshot.Store(&next)

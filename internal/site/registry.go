@@ -35,8 +35,13 @@ func NewRegistry(ctx context.Context, db *sql.DB, now func() time.Time) (*Regist
 // Lookup returns the site of a domain as a tracker sent it: surrounding blanks, upper case and a leading "www." do not matter. It takes no
 // lock, and allocates only for a domain in upper case.
 func (r *Registry) Lookup(domain string) (*Site, bool) {
-	domain = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(domain)), "www.")
-	s, ok := (*r.snapshot.Load())[domain]
+	snapshot := *r.snapshot.Load()
+	if !strings.HasPrefix(domain, "www.") {
+		if s, ok := snapshot[domain]; ok {
+			return s, true
+		}
+	}
+	s, ok := snapshot[strings.TrimPrefix(strings.ToLower(strings.TrimSpace(domain)), "www.")]
 	return s, ok
 }
 

@@ -35,6 +35,7 @@ type Site struct {
 	RedactRules   []Rule        // the same as people wrote them, in the order in which they apply; not to be changed
 
 	zones []zoneStart // oldest first, never empty
+	plain bool        // Domain has no digit, and nothing in it looks like personal data
 }
 
 // Rule is a redaction rule of a site.
@@ -51,6 +52,9 @@ func (s *Site) Zone(t time.Time) *time.Location {
 	i := sort.Search(len(s.zones), func(i int) bool { return s.zones[i].at.After(t) })
 	return s.zones[max(i-1, 0)].zone
 }
+
+// IsPlainHost reports whether a host is the site's domain and holds nobody's address or other personal data, as nearly all pages' hosts do.
+func (s *Site) IsPlainHost(host string) bool { return s.plain && host == s.Domain }
 
 // NextZone returns the time zone that will replace the one at t, and when; nil where none is coming.
 func (s *Site) NextZone(t time.Time) (*time.Location, time.Time) {

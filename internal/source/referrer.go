@@ -51,6 +51,84 @@ func parse(s string) (referrer, bool) {
 	return r, true
 }
 
+// parsePlain is parse for an address as nearly all are written: with a scheme and a host in small letters, and a path without blanks and anything beyond
+// ASCII. It answers false for any other, and parse must look.
+func parsePlain(s string) (referrer, bool) {
+	var rest string
+	switch {
+	case len(s) > maxRead:
+		return referrer{}, false
+	case strings.HasPrefix(s, "https://"):
+		rest = s[len("https://"):]
+	case strings.HasPrefix(s, "http://"):
+		rest = s[len("http://"):]
+	default:
+		return referrer{}, false
+	}
+	end := 0
+	for end < len(rest) && plain[rest[end]]&inHost != 0 {
+		end++
+	}
+	host := rest[:end]
+	if len(host) > maxHost || !dotsApart(host) {
+		return referrer{}, false
+	}
+	to := end
+	for to < len(rest) && plain[rest[to]]&inPath != 0 {
+		to++
+	}
+	if to < len(rest) && rest[to] != '?' && rest[to] != '#' || to > end && rest[end] != '/' {
+		return referrer{}, false
+	}
+	for to > end && rest[to-1] == '/' {
+		to--
+	}
+	return referrer{host: host, path: rest[end:to], both: rest[:to]}, true
+}
+
+// plainClass says where a byte may be in an address as nearly all are written.
+type plainClass uint8
+
+const (
+	inHost plainClass = 1 << iota
+	inPath
+)
+
+// plain is made once at start and never changed.
+var plain = func() (t [256]plainClass) {
+	for c := '!'; c <= '~'; c++ {
+		if c != '?' && c != '#' && c != '\\' {
+			t[c] = inPath
+		}
+		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_' {
+			t[c] |= inHost
+		}
+	}
+	return t
+}()
+
+// plainHost reports whether hostOf returns s as it is.
+func plainHost(s string) bool {
+	for i := range len(s) {
+		if plain[s[i]]&inHost == 0 {
+			return false
+		}
+	}
+	return len(s) <= maxHost && dotsApart(s)
+}
+
+// dotsApart reports whether there is something between all dots of a host, and before and behind them.
+func dotsApart(host string) bool {
+	before := byte('.')
+	for i := range len(host) {
+		if host[i] == '.' && before == '.' {
+			return false
+		}
+		before = host[i]
+	}
+	return before != '.'
+}
+
 // hostOf returns the host of an authority in lower case, and reports whether it is one.
 func hostOf(authority string) (string, bool) {
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
@@ -162,6 +240,9 @@ func printable(s string) bool {
 
 // fit returns s without spaces around it and without what is not printable, cut to n bytes.
 func fit(s string, n int) string {
+	if len(s) <= n && fits(s) {
+		return s
+	}
 	s = strings.TrimSpace(cut(s, maxRead))
 	if !printable(s) {
 		s = strings.TrimSpace(strings.Map(func(c rune) rune {
@@ -172,6 +253,16 @@ func fit(s string, n int) string {
 		}, s))
 	}
 	return strings.TrimSpace(cut(s, n))
+}
+
+// fits reports whether s is letters of ASCII, digits and signs, so that there is nothing to take out.
+func fits(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // cut returns the first n bytes of s or less, without a piece of a character at its end.

@@ -33,7 +33,10 @@ type Found struct {
 
 // Find decides where a hit came from. The first of utm_source, source and ref that says something is the source, else the referrer is.
 func Find(in In) Found {
-	ref, external := parse(in.Referrer)
+	ref, external := parsePlain(in.Referrer)
+	if !external {
+		ref, external = parse(in.Referrer)
+	}
 	external = external && !local(ref.host) && !sameHost(ref.host, in.PageHost)
 
 	var found Found
@@ -74,13 +77,12 @@ func hostOrigin(ref referrer) origin {
 // originOf returns the source that a parameter names: a host, an address, or a word for it. An unknown one is kept as it is.
 func originOf(given string) origin {
 	o := origin{word: given}
-	var buf [maxSource]byte
-	if w, ok := known.words[string(squeeze(buf[:0], given))]; ok {
+	if w, ok := wordFor(given); ok {
 		o.name, o.category, o.paid = w.name, w.category, w.paid
 		return o
 	}
-	if e := known.paidFor(squeeze(buf[:0], given)); e != nil {
-		o.name, o.category, o.paid = e.name, e.category, true
+	if !strings.Contains(given, ".") && !strings.Contains(given, ":") {
+		o.name = given // no address, and no host
 		return o
 	}
 	if ref, ok := parse(given); ok {
@@ -94,6 +96,15 @@ func originOf(given string) origin {
 	}
 	o.name = given
 	return o
+}
+
+// wordFor returns what a word stands for, however it is written.
+func wordFor(given string) (word, bool) {
+	if isSqueezed(given) {
+		return known.word(given)
+	}
+	var buf [maxSource]byte
+	return known.word(view(squeeze(buf[:0], given)))
 }
 
 // firstGiven returns the first of the parameters that says something, fit to be kept.
@@ -111,6 +122,9 @@ func firstGiven(params ...string) string {
 
 // sameHost reports whether the host of a referrer is that of the page, whatever its case and port and with or without "www.".
 func sameHost(host, page string) bool {
+	if plainHost(page) {
+		return withoutWWW(host) == withoutWWW(page)
+	}
 	page, ok := hostOf(page)
 	return ok && withoutWWW(host) == withoutWWW(page)
 }

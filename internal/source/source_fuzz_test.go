@@ -22,6 +22,14 @@ func FuzzFind(f *testing.F) {
 	f.Fuzz(func(t *testing.T, referrer, page, source, medium, campaign, click string) {
 		in := In{Referrer: referrer, PageHost: page, UTMSource: source, UTMMedium: medium, UTMCampaign: campaign, ClickID: click}
 		got := Find(in)
+		if plain, ok := parsePlain(referrer); ok {
+			if want, is := parse(referrer); !is || plain != want {
+				t.Errorf("parsePlain(%q) = %+v, want %+v", referrer, plain, want)
+			}
+		}
+		if host, ok := hostOf(page); plainHost(page) && (!ok || host != page) {
+			t.Errorf("plainHost(%q), but it is the host %q", page, host)
+		}
 		if !channels[got.Channel] {
 			t.Errorf("Find(%+v): channel %q", in, got.Channel)
 		}

@@ -116,6 +116,7 @@ func TestTables_brokenFile(t *testing.T) {
 		"columns":       "Google\tsearch\tgoogle.com\n",
 		"category":      "Google\tnice\tgoogle.com\t-\n",
 		"host twice":    "Google\tsearch\tgoogle.com google.com\t-\n",
+		"no dot":        "Google\tsearch\tgoogle\t-\n",
 		"upper case":    "Google\tsearch\tGoogle.com\t-\n",
 		"word twice":    "Google\tsearch\tgoogle.com\tgoogle\n",
 		"word of signs": "Google\tsearch\tgoogle.com\t*\n",

@@ -3,6 +3,7 @@ package source
 import (
 	_ "embed"
 	"strings"
+	"unsafe"
 )
 
 // category is what sort of thing a source is.
@@ -36,8 +37,19 @@ type tables struct {
 	countries map[string]*entry // "google" for "google.*"
 	apps      map[string]*entry // by package
 	words     map[string]word   // squeezed
-	media     map[string]meaning
+	media     map[string]medium // squeezed
+
+	// What is in the maps, at a glance: nearly all that is looked for is not there.
+	hostStarts, countryStarts, wordStarts, mediaStarts starts
 }
+
+// starts says by first byte how long the words of a map are, in bits; the last bit stands for all that are longer.
+type starts [256]uint64
+
+func (t *starts) add(s string) { t[s[0]] |= 1 << min(len(s), 63) }
+
+// may reports whether a word may be in the map.
+func (t *starts) may(s string) bool { return s != "" && t[s[0]]>>min(len(s), 63)&1 != 0 }
 
 // meaning is what a word in utm_medium says, one of the first column of media.tsv; "" is nothing we know.
 type meaning string
@@ -59,7 +71,7 @@ func newTables(sources, media string) *tables {
 		countries: map[string]*entry{},
 		apps:      map[string]*entry{},
 		words:     map[string]word{},
-		media:     map[string]meaning{},
+		media:     map[string]medium{},
 	}
 	for _, f := range rows(sources, 4) {
 		e := &entry{name: f[0], category: category(f[1])}
@@ -80,7 +92,10 @@ func newTables(sources, media string) *tables {
 	}
 	for _, f := range rows(media, 2) {
 		for _, w := range strings.Fields(f[1]) {
-			t.media[w] = meaning(f[0])
+			m := mediumOf([]byte(w))
+			m.says = meaning(f[0])
+			t.media[w] = m
+			t.mediaStarts.add(w)
 		}
 	}
 	return t
@@ -104,16 +119,17 @@ func rows(file string, n int) [][]string {
 }
 
 func (t *tables) addHost(e *entry, host string) {
-	in, name := t.hosts, host
+	in, at, name := t.hosts, &t.hostStarts, host
 	if pkg, ok := strings.CutPrefix(host, "android-app://"); ok {
-		in, name = t.apps, pkg
+		in, at, name = t.apps, new(starts), pkg
 	} else if label, ok := strings.CutSuffix(host, ".*"); ok {
-		in, name = t.countries, label
+		in, at, name = t.countries, &t.countryStarts, label
 	}
-	if in[name] != nil || name != strings.ToLower(name) {
-		panic("source: host is there twice, or not in lower case: " + host)
+	if in[name] != nil || name != strings.ToLower(name) || !strings.Contains(host, ".") {
+		panic("source: host is there twice, not in lower case, or without a dot: " + host)
 	}
 	in[name] = e
+	at.add(name)
 }
 
 func (t *tables) addWord(e *entry, text string, paid bool) {
@@ -122,17 +138,22 @@ func (t *tables) addWord(e *entry, text string, paid bool) {
 		panic("source: word is there twice, or empty: " + text)
 	}
 	t.words[key] = word{e, paid}
+	t.wordStarts.add(key)
 }
 
 // host returns the entry for a host in lower case or for the nearest domain above it, or nil.
 func (t *tables) host(host string) *entry {
 	for rest := host; rest != ""; {
-		if e := t.hosts[rest]; e != nil {
-			return e
+		if t.hostStarts.may(rest) {
+			if e := t.hosts[rest]; e != nil {
+				return e
+			}
 		}
 		label, above, _ := strings.Cut(rest, ".")
-		if e := t.countries[label]; e != nil && country(above) {
-			return e
+		if t.countryStarts.may(label) && country(above) {
+			if e := t.countries[label]; e != nil {
+				return e
+			}
 		}
 		rest = above
 	}
@@ -153,18 +174,60 @@ func country(s string) bool {
 	return len(s) == 2 && 'a' <= s[0] && s[0] <= 'z' && 'a' <= s[1] && s[1] <= 'z'
 }
 
-// paidFor returns the entry for a squeezed word such as "facebookads" whose front is a word for a source, or nil.
-func (t *tables) paidFor(squeezed []byte) *entry {
-	for _, suffix := range [...]string{"ads", "ad", "adwords"} {
-		n := len(squeezed) - len(suffix)
-		if n <= 0 || string(squeezed[n:]) != suffix {
-			continue
-		}
-		if w, ok := t.words[string(squeezed[:n])]; ok {
-			return w.entry
+// word returns what a squeezed word stands for. Of one that is not known, such as "facebookads", the front may be.
+func (t *tables) word(squeezed string) (word, bool) {
+	if t.wordStarts.may(squeezed) {
+		if w, ok := t.words[squeezed]; ok {
+			return w, true
 		}
 	}
-	return nil
+	for _, suffix := range [...]string{"ads", "ad", "adwords"} {
+		front, ok := strings.CutSuffix(squeezed, suffix)
+		if !ok || !t.wordStarts.may(front) {
+			continue
+		}
+		if w, ok := t.words[front]; ok {
+			return word{w.entry, true}, true
+		}
+	}
+	return word{}, false
+}
+
+// says returns what a squeezed word means as a medium.
+func (t *tables) says(squeezed string) meaning {
+	if !t.mediaStarts.may(squeezed) {
+		return ""
+	}
+	return t.media[squeezed].says
+}
+
+// isSqueezed reports whether squeeze would leave s as it is.
+func isSqueezed(s string) bool {
+	for i := range len(s) {
+		if !unsqueezed[s[i]] {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// unsqueezed are the bytes that squeeze changes; made once at start and never changed.
+var unsqueezed = func() (t [256]bool) {
+	for c := range 0x80 {
+		t[c] = (c < 'a' || c > 'z') && (c < '0' || c > '9')
+	}
+	return t
+}()
+
+// view returns b as a string.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // for looking things up: nothing keeps it
+}
+
+// bytesOf returns s as bytes, which must not be written to.
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // for looking at them
 }
 
 // squeeze appends to dst the letters and digits of s in lower case: "Google-Ads" and "google_ads" are one word.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"net"
 	"net/netip"
 	"runtime"
@@ -11,35 +10,15 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// refuseAmbiguous refuses what a proxy before us could have read in another way than fasthttp does: two bodies in one request, several
-// Hosts or none. The connection is closed, so that whatever follows on it is not read as a request.
+// refuseAmbiguous refuses what a proxy before us could have read in another way. The connection is closed, so that whatever follows on it is not read
+// as a request.
 func refuseAmbiguous(c *fiber.Ctx) error {
-	var hosts, lengths, encodings int
-	for raw := c.Request().Header.RawHeaders(); len(raw) > 0; {
-		var line []byte
-		line, raw, _ = bytes.Cut(raw, []byte("\n"))
-		name, _, _ := bytes.Cut(line, []byte(":"))
-		switch len(name) { // only names of these lengths are compared
-		case len("Host"):
-			hosts += one(bytes.EqualFold(name, []byte("Host")))
-		case len("Content-Length"):
-			lengths += one(bytes.EqualFold(name, []byte("Content-Length")))
-		case len("Transfer-Encoding"):
-			encodings += one(bytes.EqualFold(name, []byte("Transfer-Encoding")))
-		}
-	}
-	if hosts != 1 || lengths > 1 || encodings > 1 || lengths+encodings > 1 {
+	var h head
+	if h.read(&c.Request().Header, ""); h.ambiguous() {
 		c.Context().SetConnectionClose()
 		return fiber.ErrBadRequest
 	}
 	return c.Next()
-}
-
-func one(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // onlyThisMachine guards what has no accounts yet: the peer and the Host must be this machine, which a page on another host that resolves to

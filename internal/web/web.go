@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/daysalt/daysalt/internal/address"
 	"github.com/daysalt/daysalt/internal/fault"
@@ -30,8 +31,16 @@ import (
 	"github.com/daysalt/daysalt/internal/stats"
 )
 
+// readBuffer bounds a request's line and headers, in bytes. A first-party proxy sends the site's own cookies along.
+const readBuffer = 16 << 10
+
 // maxBody bounds a request's body, in bytes.
 const maxBody = 128 << 10
+
+// usualLimits stop slow clients. A question over a year may take its time, and so may its answer.
+func usualLimits() limits {
+	return limits{request: 5 * time.Second, answer: 30 * time.Second, idle: 30 * time.Second}
+}
 
 // Ingester takes hits.
 type Ingester interface {
@@ -71,6 +80,8 @@ type Server struct {
 	now    func() time.Time
 	log    *slog.Logger
 	app    *fiber.App
+	routed fasthttp.RequestHandler // all of app
+	limits limits
 	assets *assets
 
 	questions context.Context // ends when the server stops, and every question with it
@@ -83,29 +94,26 @@ func New(cfg Config, in Ingester, answers Answerer, sites Sites, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, ingest: in, stats: answers, sites: sites, now: now, log: log, assets: built}
+	s := &Server{cfg: cfg, ingest: in, stats: answers, sites: sites, now: now, log: log, assets: built, limits: usualLimits()}
 	s.questions, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
 		ServerHeader:          "",
-		// Slow clients hold a connection for seconds, not for ever.
-		ReadTimeout:  5 * time.Second,
-		WriteTimeout: 30 * time.Second, // a question over a year may take its time
-		IdleTimeout:  30 * time.Second,
-		// A first-party proxy sends the site's own cookies along.
-		ReadBufferSize: 16 << 10,
-		BodyLimit:      maxBody,
-		ErrorHandler:   s.fail,
-		CaseSensitive:  true,
+		ReadBufferSize:        readBuffer,
+		BodyLimit:             maxBody,
+		ErrorHandler:          s.fail,
+		CaseSensitive:         true,
 	})
 	s.routes()
+	s.routed = s.app.Handler()
+	s.app.Server().Handler = s.handle
 	return s, nil
 }
 
 func (s *Server) routes() {
 	s.app.Use(s.recoverPanic, refuseAmbiguous)
-	s.app.Post("/api/event", s.collect)
-	s.app.Options("/api/event", preflight)
+	s.app.Post(eventPath, s.collectRouted)
+	s.app.Options(eventPath, preflight)
 	s.app.Get("/js/d.js", s.tracker())
 	if s.cfg.Demo {
 		s.app.Get("/demo", demo)
@@ -120,7 +128,7 @@ func (s *Server) routes() {
 }
 
 // Serve answers on a listener until Shutdown.
-func (s *Server) Serve(l net.Listener) error { return s.app.Listener(l) }
+func (s *Server) Serve(l net.Listener) error { return s.app.Listener(listener{l, &s.limits}) }
 
 // Shutdown stops accepting, ends questions (they can be asked again), lets events under way finish, and returns when they have or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -141,6 +149,7 @@ func (s *Server) recoverPanic(c *fiber.Ctx) (err error) {
 
 // fail answers an error. Internal text goes to the log only.
 func (s *Server) fail(c *fiber.Ctx, err error) error {
+	connOf(c.Context()).answers(systemTime()) // fasthttp's own errors come here without a handler
 	status, message := fiber.StatusInternalServerError, "internal error"
 	if e, ok := errors.AsType[*fiber.Error](err); ok {
 		status, message = e.Code, e.Message

@@ -226,6 +226,29 @@ func TestCollect_hit(t *testing.T) {
 	}
 }
 
+// Nothing of a hit stays with its connection.
+func TestCollect_forgets(t *testing.T) {
+	hits := make(chan *ingest.Hit, 1)
+	address := (&fixture{ingest: func(h *ingest.Hit) (ingest.Verdict, error) {
+		hits <- h
+		return ingest.Verdict{Kept: 1}, nil
+	}}).serve(t)
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "POST /api/event HTTP/1.1\r\nHost: a.example\r\nUser-Agent: the agent\r\nContent-Length: 5\r\n\r\nhello"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 500)); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-hits; h.Agent != "" || h.Body != nil || h.Address.IsValid() {
+		t.Errorf("%+v", h)
+	}
+}
+
 // With an objection the body is nobody's business.
 func TestCollect_objection(t *testing.T) {
 	address := (&fixture{ingest: func(*ingest.Hit) (ingest.Verdict, error) {
