@@ -62,7 +62,7 @@ type App struct {
 	sharedKeys   *pgkeys.Keys // nil where keys are not shared
 	db           *sql.DB      // settings
 	sites        *site.Registry
-	store        *store.Store
+	store        *database
 	keys         *salt.Keys
 	journal      *journal.Journal
 	ship         *ship.Shipper
@@ -102,7 +102,7 @@ func Migrate(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if err := a.open(ctx, a.openData, a.openStore); err != nil {
 		return err
 	}
-	return a.Close()
+	return errors.Join(a.store.migrate(ctx), a.Close())
 }
 
 func newApp(cfg config.Config, log *slog.Logger) *App {
@@ -156,13 +156,14 @@ func (a *App) openStore(ctx context.Context) error {
 		a.onClose("the embedded engine", e.Close)
 		cfg.Transport = e.RoundTripper()
 	}
+	cfg.MayBeAway = cfg.DSN != ""
 	s, err := store.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	a.store = s
 	a.onClose("the database connection", s.Close)
-	return s.Migrate(ctx)
+	a.store, err = openDatabase(ctx, s, cfg.Transport != nil, a.log)
+	return err
 }
 
 // OpenEngine opens the embedded engine on the data directory's part for it.
@@ -183,15 +184,17 @@ func (a *App) openLine(_ context.Context) error {
 	if a.cfg.Journal.Sync == "always" {
 		sync = journal.Always
 	}
+	quota := int64(a.cfg.Journal.Quota)
 	j, err := journal.Open(journal.Config{
-		Dir: filepath.Join(a.cfg.Data.Dir, "journal"), QuotaBytes: int64(a.cfg.Journal.Quota), Sync: sync, Interval: a.cfg.Journal.Interval,
+		Dir: filepath.Join(a.cfg.Data.Dir, "journal"), SegmentBytes: segmentBytes(quota), QuotaBytes: quota, MinFree: int64(a.cfg.Journal.MinFree),
+		Sync: sync, Interval: a.cfg.Journal.Interval, Now: a.now,
 	}, a.log)
 	if err != nil {
 		return err
 	}
 	a.journal = j
 	a.onClose("the journal", j.Close)
-	a.ship, err = ship.New(ship.Config{Dir: filepath.Join(a.cfg.Data.Dir, "ship"), Now: a.now}, j, visit.New(), a.store, a.log)
+	a.ship, err = ship.New(ship.Config{Dir: filepath.Join(a.cfg.Data.Dir, "ship"), Now: a.now, BootID: clock.BootID(), Local: a.store.embedded}, j, visit.New(), a.store, a.log)
 	if err != nil {
 		return err
 	}
@@ -209,6 +212,10 @@ func (a *App) openLine(_ context.Context) error {
 	a.ingest = ingest.New(deps)
 	return nil
 }
+
+// segmentBytes returns how large the journal's files are: an eighth of what they may take together, so that files can come and go, and at most 32 MiB,
+// since two of them are in memory.
+func segmentBytes(quota int64) int64 { return min(quota/8, 32<<20) &^ (1<<20 - 1) }
 
 // openGeo opens the location database that is named, or the one beside the binary, or none.
 func openGeo(cfg config.Config, log *slog.Logger) (*geo.Database, error) {
@@ -277,7 +284,7 @@ func (a *App) openWeb(ctx context.Context) error {
 
 // abuseService is the store, with whether there is anything new to expect in it.
 type abuseService struct {
-	*store.Store
+	*database
 	recording bool
 }
 
@@ -311,7 +318,7 @@ func (a *App) Close() error {
 type siteService struct {
 	*site.Registry
 	ship  *ship.Shipper
-	store *store.Store
+	store *database
 	abuse *abuse.Recorder
 
 	patience time.Duration // how long a deletion is waited for; where the database is away it is tried again later

@@ -46,7 +46,7 @@ func (a *App) commands() http.Handler {
 
 // dumpHeap writes what is reachable. What a pool keeps for the next request is dropped by the second collection.
 func dumpHeap(name string) {
-	f, err := os.OpenFile(name+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the test names the file
+	f, err := os.OpenFile(name+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		panic(err)
 	}
@@ -54,7 +54,7 @@ func dumpHeap(name string) {
 		runtime.GC()
 	}
 	debug.WriteHeapDump(f.Fd())
-	if err := errors.Join(f.Close(), os.Rename(name+".part", name)); err != nil { //nolint:gosec // as above
+	if err := errors.Join(f.Close(), os.Rename(name+".part", name)); err != nil {
 		panic(err)
 	}
 }

@@ -39,7 +39,7 @@ func layers() map[string]string {
 		"internal/visit":           "internal/event",
 		"internal/journal":         "",
 		"internal/ingest":          "internal/event internal/address internal/redact internal/agent internal/geo internal/source internal/site",
-		"internal/ship":            "internal/event internal/journal internal/visit",
+		"internal/ship":            "internal/event internal/fault internal/journal internal/visit",
 		"internal/engine":          "internal/fault",
 		"internal/importer":        "internal/event internal/fault internal/ingest",
 		"internal/store":           "internal/abuse internal/event internal/fault migrations",
@@ -47,10 +47,14 @@ func layers() map[string]string {
 		"internal/stats":           "internal/query internal/period internal/fault",
 		"internal/admin":           "internal/abuse internal/importer internal/redact internal/site internal/fault",
 		"internal/web":             "internal/address internal/agent internal/fault internal/ingest internal/query internal/site internal/stats",
+		"internal/load":            "",
+		"internal/bench":           "*",
 		"internal/app":             "*",
-		"cmd/daysalt":              "internal/abuse internal/admin internal/app internal/config internal/fault internal/importer internal/site",
+		"cmd/daysalt":              "internal/abuse internal/admin internal/app internal/bench internal/config internal/fault internal/importer internal/site",
 		"internal/testkit":         "internal/engine",
 		"internal/testkit/metrics": "",
+		"internal/testkit/ledger":  "",
+		"internal/testkit/plain":   "internal/event",
 	}
 }
 
@@ -60,6 +64,7 @@ func homes() map[string]string {
 		"github.com/gofiber/fiber/v2":                    "internal/web",
 		"github.com/valyala/fasthttp":                    "internal/web",
 		"github.com/ClickHouse/clickhouse-go/v2":         "internal/store",
+		"github.com/ClickHouse/ch-go":                    "internal/store",
 		"github.com/ebitengine/purego":                   "internal/engine",
 		"github.com/dchest/siphash":                      "internal/salt",
 		"github.com/mssola/useragent":                    "internal/agent",

@@ -46,8 +46,16 @@ func (c *lineCollector) Collect(out chan<- prometheus.Metric) {
 	counter("daysalt_journal_sync_errors_total", "Failed flushes to the disk.", float64(j.SyncErrors))
 	counter("daysalt_journal_skipped_bytes_total", "Damaged bytes that reading went over.", float64(j.Skipped))
 	counter("daysalt_journal_bad_segments_total", "Segment files that could not be read at the start.", float64(j.BadSegments))
+	counter("daysalt_journal_holes_total", "Times shipping waited for an append that had begun and was not done.", float64(j.HolesWaited))
+	counter("daysalt_journal_abandoned_total", "Appends whose place was given up after a long wait, and which were done anew.", float64(j.Abandoned))
+	counter("daysalt_journal_stalls_total", "Appends that waited for the next segment file.", float64(j.Stalls))
 
 	c.keys(counter, gauge)
+	c.ship(counter, gauge)
+}
+
+// ship says what was stored, what was not, and what lies ahead.
+func (c *lineCollector) ship(counter func(name, help string, value float64, labels ...string), gauge func(name, help string, value float64)) {
 	s := c.app.ship.Stats()
 	counter("daysalt_ship_rows_total", "Events stored in ClickHouse.", float64(s.Rows))
 	counter("daysalt_ship_batches_total", "Batches stored in ClickHouse.", float64(s.Batches))
@@ -55,6 +63,12 @@ func (c *lineCollector) Collect(out chan<- prometheus.Metric) {
 	counter("daysalt_ship_duplicates_total", "Lines of imports that were sent again and dropped.", float64(s.Duplicates))
 	counter("daysalt_ship_forgotten_visits_total", "Visits of imports forgotten for want of room while they could have gone on.", float64(s.Forgotten))
 	counter("daysalt_ship_quarantined_total", "Frames that could not be read and were put aside.", float64(s.Quarantined))
+	counter("daysalt_ship_quarantined_rows_total", "Events that the database refused for their content and that were put aside.", float64(s.QuarantinedRows))
+	counter("daysalt_ship_split_total", "Batches, or parts of one, that were refused for their content and sent in two parts.", float64(s.Split))
+	counter("daysalt_ship_skipped_total", "Damaged pieces of the journal that were put aside.", float64(s.Skipped))
+	counter("daysalt_ship_expired_total", "Events erased in the journal because they were too old.", float64(s.Expired))
+	counter("daysalt_ship_replays_total", "Times the last minutes were sent again because the database or the machine was restarted.", float64(s.Replays))
+	counter("daysalt_ship_known_total", "Events found in the database after a restart, and not sent again.", float64(s.Known))
 	counter("daysalt_ship_checkpoint_errors_total", "Checkpoints that could not be written.", float64(s.CheckpointErrors))
 	gauge("daysalt_ship_lag_bytes", "Bytes of the journal that are not stored yet.", float64(s.LagBytes))
 	gauge("daysalt_ship_lag_seconds", "Age of the oldest event that is not stored yet.", float64(s.LagSeconds))

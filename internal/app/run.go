@@ -35,6 +35,7 @@ func (a *App) shipping(work func() error) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var group errgroup.Group
+	group.Go(func() error { return a.store.migrateLater(ctx) })
 	group.Go(func() error { return a.ship.Run(ctx) })
 	group.Go(func() error { return a.abuse.Run(ctx) })
 	group.Go(func() error { return every(ctx, tendEvery, func() { a.keys.Tend(ctx) }) })

@@ -14,3 +14,5 @@ func sinceBoot() time.Duration {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // fails only for a clock that is not known, and POSIX demands this one
 	return time.Duration(ts.Nano())
 }
+
+func bootID() string { return "" }

@@ -23,5 +23,8 @@ func New() *Clock { return new(Clock) }
 // Now returns the wall's time.
 func (c *Clock) Now() time.Time { return c.shift.wall(time.Now()) }
 
+// BootID names the time that the machine has been running: after it was booted again it has another one. It is "" where the system does not say.
+func BootID() string { return bootID() }
+
 // Boot returns the time since the machine booted.
 func (c *Clock) Boot() time.Duration { return c.shift.boot(sinceBoot()) }

@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -19,5 +20,11 @@ func TestClock(t *testing.T) {
 	time.Sleep(time.Millisecond)
 	if passed := c.Boot() - booted; passed < time.Millisecond || passed > time.Minute {
 		t.Errorf("a millisecond is %s", passed)
+	}
+}
+
+func TestBootID(t *testing.T) {
+	if id := clock.BootID(); id != clock.BootID() || runtime.GOOS == "linux" && len(id) != 36 {
+		t.Errorf("%q", id)
 	}
 }

@@ -74,6 +74,7 @@ type Journal struct {
 	Sync     string        `koanf:"sync" help:"interval: flush to disk every journal.interval; always: before every answer"`
 	Interval time.Duration `koanf:"interval" help:"how much of the journal a power cut may lose, with journal.sync: interval"`
 	Quota    Bytes         `koanf:"quota" help:"disk space the journal may use while the database is away"`
+	MinFree  Bytes         `koanf:"min_free" help:"disk space the journal leaves free for everything else"`
 }
 
 // Geo names the location database.
@@ -111,7 +112,7 @@ func Default() Config {
 		Web:       Web{Listen: ":8000"},
 		Admin:     Admin{Listen: "127.0.0.1:8001"},
 		Engine:    Engine{Memory: 2 << 30, Listen: "127.0.0.1:8123"},
-		Journal:   Journal{Sync: "interval", Interval: 100 * time.Millisecond, Quota: 4 << 30},
+		Journal:   Journal{Sync: "interval", Interval: 100 * time.Millisecond, Quota: 4 << 30, MinFree: 64 << 20},
 		Salt:      Salt{Storage: StorageRuntime},
 		Retention: Retention{EventDays: 396},
 		Log:       Log{Level: "info", Format: "text"},
@@ -128,7 +129,8 @@ const (
 // The least the parts can work with.
 const (
 	minEngineMemory = 512 << 20 // below it, merges of a busy site's month fail
-	minJournalQuota = 160 << 20 // two segment files and room to go on
+	minJournalQuota = 16 << 20  // eight small segment files
+	minJournalFree  = 1 << 20   // a checkpoint has to fit
 	maxBytes        = 1 << 50   // more is a typing mistake
 )
 
@@ -147,6 +149,8 @@ func (c *Config) validate() error {
 		return fault.Invalidf("journal.interval", "is %s, and must be between 10ms and 10s", c.Journal.Interval)
 	case c.Journal.Quota < minJournalQuota || c.Journal.Quota > maxBytes:
 		return fault.Invalidf("journal.quota", "is %s, and must be between %s and %s", c.Journal.Quota, Bytes(minJournalQuota), Bytes(maxBytes))
+	case c.Journal.MinFree < minJournalFree || c.Journal.MinFree > maxBytes:
+		return fault.Invalidf("journal.min_free", "is %s, and must be between %s and %s", c.Journal.MinFree, Bytes(minJournalFree), Bytes(maxBytes))
 	case c.Retention.EventDays < 1 || c.Retention.EventDays > 3650:
 		return fault.Invalidf("retention.event_days", "is %d, and must be between 1 and 3650", c.Retention.EventDays)
 	case c.Log.Format != "text" && c.Log.Format != "json":
