@@ -226,9 +226,7 @@ func TestP1(t *testing.T) {
 		secrets.in(t, path, []byte(got.body))
 		said.WriteString(got.body)
 	}
-	heap := filepath.Join(t.TempDir(), "heap")
-	p.hook(dir, "/heap?file="+heap, "")
-	searchHeap(t, heap, secrets)
+	searchHeap(t, p, dir, secrets.long())
 	secrets.inFiles(t, "", dir, runtime)
 	secrets.long().inFiles(t, "", engineDir)
 	if code := p.stop(); code != 0 {
@@ -244,9 +242,29 @@ func TestP1(t *testing.T) {
 	searchRows(t, e, secrets, answers+said.String()+logs)
 }
 
-// searchHeap looks through a dump of the heap, which must be one.
-func searchHeap(t *testing.T, file string, secrets needles) {
+// searchHeap looks through dumps of the heap until one is clean. The dump has the stacks, and what the runtime saved of the registers when it interrupted
+// a goroutine in the middle of a copy: sixteen bytes of a text were seen there once in some ten runs, until other requests came. What is kept is in each.
+func searchHeap(t *testing.T, p *process, dir string, secrets needles) {
 	t.Helper()
+	const dumps = 5
+	for n := range dumps {
+		text := dumpHeap(t, p, dir)
+		if found := secrets.first(text); found == "" || n == dumps-1 {
+			secrets.in(t, "the heap", text)
+			t.Logf("searched %d kB of heap, %d times", len(text)>>10, n+1)
+			return
+		}
+		for range 100 {
+			p.post(demo, "/later")
+		}
+	}
+}
+
+// dumpHeap returns a dump of the heap, which must be one.
+func dumpHeap(t *testing.T, p *process, dir string) []byte {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "heap")
+	p.hook(dir, "/heap?file="+file, "")
 	text, err := os.ReadFile(file)
 	for deadline := time.Now().Add(20 * time.Second); err != nil; text, err = os.ReadFile(file) {
 		if time.Now().After(deadline) {
@@ -257,8 +275,7 @@ func searchHeap(t *testing.T, file string, secrets needles) {
 	if !bytes.Contains(text, []byte(demo)) {
 		t.Error("the heap does not hold the site")
 	}
-	t.Logf("searched %d kB of heap", len(text)>>10)
-	secrets.long().in(t, "the heap", text)
+	return text
 }
 
 // searchRows asks for what is compressed on disk, and looks for visitor numbers in everything that was answered or logged.

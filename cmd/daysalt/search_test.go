@@ -87,6 +87,16 @@ func (n needles) in(t *testing.T, where string, text []byte) {
 	}
 }
 
+// first returns the name of a needle that is in a text, "" for none.
+func (n needles) first(text []byte) string {
+	for name, form := range n {
+		if bytes.Contains(text, form) {
+			return name
+		}
+	}
+	return ""
+}
+
 // inFiles looks through every file below directories and returns how many of them hold the control.
 func (n needles) inFiles(t *testing.T, control string, dirs ...string) int {
 	t.Helper()
