@@ -11,7 +11,7 @@ GO_FILES := $(shell find cmd internal migrations tracker dashboard -name '*.go' 
 DASHBOARD_FILES := $(shell find dashboard/src dashboard/public dashboard/index.html dashboard/vite.config.ts dashboard/scripts -type f 2>/dev/null)
 TRACKER_FILES := $(shell find tracker/src tracker/build.mjs tracker/bundle.mjs -type f 2>/dev/null)
 
-.PHONY: all build run test test-go test-race test-ts fuzz e2e chromium postgresql lint fmt engine bench clean
+.PHONY: all build run test test-go test-race test-ts fuzz torture e2e chromium postgresql lint fmt engine bench bench-ingest wrk clean
 
 all: build
 
@@ -63,9 +63,12 @@ dashboard/dist/index.html: node_modules/.package-lock.json $(DASHBOARD_FILES)
 
 test: test-go test-race fuzz test-ts e2e ## everything
 
+# Mounting an image of a disk, to cut its power, needs root: only root's `make test` has these tests.
+ROOT := $(if $(filter 0,$(shell id -u)),root)
+
 test-go: build postgresql
-	$(GO) vet ./...
-	$(GO) test -shuffle=on ./...
+	$(GO) vet -tags '$(ROOT)' ./...
+	$(GO) test -shuffle=on -tags '$(ROOT)' ./...
 	$(GO) test -shuffle=on -tags testclock -run '^Test(Clock|P1)' ./internal/clock ./cmd/daysalt
 
 # The packages in which several goroutines share something. The race detector needs gcc.
@@ -80,6 +83,9 @@ fuzz: build ## the readers of what anybody may send
 	$(GO) test ./internal/redact -run '^$$' -fuzz '^FuzzRedact$$' -fuzztime 10s
 	$(GO) test ./internal/address -run '^$$' -fuzz '^FuzzClient$$' -fuzztime 10s
 
+torture: build wrk ## the long forms of the tests that kill, stall, fill and corrupt; half an hour
+	$(GO) test -count=1 -v -timeout 90m -tags 'torture $(ROOT)' -run '^TestTorture' ./internal/journal ./internal/ship ./cmd/daysalt
+
 test-ts: node_modules/.package-lock.json
 	$(NPM) run --silent check -w tracker
 	node tracker/build.mjs --check
@@ -93,6 +99,12 @@ e2e: build chromium ## a real browser, from the script tag to the dashboard
 
 bench: ## what one event costs on its way: browser, bot, source, country
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/agent ./internal/bot ./internal/source ./internal/geo ./internal/redact ./internal/salt
+
+bench-ingest: build wrk ## what taking and storing an event costs, beside a server that does nothing; half an hour, on an idle machine
+	./bin/daysalt bench table
+
+wrk:
+	@command -v wrk >/dev/null || apt-get install -y -qq wrk >/dev/null || { echo "the load is made by wrk: install it (Debian: apt-get install wrk)"; exit 1; }
 
 chromium:
 	@deploy/install-chromium
