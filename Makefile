@@ -83,8 +83,8 @@ fuzz: build ## the readers of what anybody may send
 	$(GO) test ./internal/redact -run '^$$' -fuzz '^FuzzRedact$$' -fuzztime 10s
 	$(GO) test ./internal/address -run '^$$' -fuzz '^FuzzClient$$' -fuzztime 10s
 
-torture: build wrk ## the long forms of the tests that kill, stall, fill and corrupt; half an hour
-	$(GO) test -count=1 -v -timeout 90m -tags 'torture $(ROOT)' -run '^TestTorture' ./internal/journal ./internal/ship ./cmd/daysalt
+torture: build wrk ## the long forms of the tests that kill, stall, fill and corrupt
+	$(GO) test -count=1 -v -timeout 90m -tags 'torture $(ROOT)' -run '^TestTorture' ./internal/journal ./cmd/daysalt
 
 test-ts: node_modules/.package-lock.json
 	$(NPM) run --silent check -w tracker
@@ -100,7 +100,7 @@ e2e: build chromium ## a real browser, from the script tag to the dashboard
 bench: ## what one event costs on its way: browser, bot, source, country
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/agent ./internal/bot ./internal/source ./internal/geo ./internal/redact ./internal/salt
 
-bench-ingest: build wrk ## what taking and storing an event costs, beside a server that does nothing; half an hour, on an idle machine
+bench-ingest: build wrk ## what taking and storing an event costs, beside a server that does nothing, on an idle machine
 	./bin/daysalt bench table
 
 wrk:

@@ -242,8 +242,8 @@ func TestP1(t *testing.T) {
 	searchRows(t, e, secrets, answers+said.String()+logs)
 }
 
-// searchHeap looks through dumps of the heap until one is clean. The dump has the stacks, and what the runtime saved of the registers when it interrupted
-// a goroutine in the middle of a copy: sixteen bytes of a text were seen there once in some ten runs, until other requests came. What is kept is in each.
+// searchHeap looks through dumps of the heap until one is clean, with other requests between them: what is kept is in each. Sixteen bytes of an imported line,
+// alone between zeros, were seen once in some ten runs. What held them was not found; it looks like a register that the runtime saved when it interrupted a copy.
 func searchHeap(t *testing.T, p *process, dir string, secrets needles) {
 	t.Helper()
 	const dumps = 5
