@@ -151,6 +151,8 @@ func TestMasks_visitors(t *testing.T) {
 		{"masked.example", []string{"--hash-address", "masked"}, "[3]", "US"},
 		{"none.example", []string{"--hash-address", "masked", "--address-mask", "4", "--geo-from", "off"}, "[2]", notSet}, // one of each kind of address
 		{"off.example", []string{"--geo-from", "off"}, "[5]", notSet},
+		{"preset.example", []string{"--preset", "masked"}, "[3]", "US"},
+		{"stricter.example", []string{"--preset", "masked", "--address-mask", "4"}, "[2]", notSet}, // its own mask is the stricter one
 		{"coarse.example", []string{"--geo-from", "masked", "--address-mask", "4"}, "[5]", notSet},
 	}
 	for _, s := range sites {

@@ -264,6 +264,7 @@ func TestSettings_site(t *testing.T) {
 	f("address_mask: is 7, and "+masks, "set", "shop.example", "--address-mask", "7")
 	f("timezone: \"Mars/Olympus\" is not a time zone; use a name such as Europe/Berlin", "add", "blog.example", "--timezone", "Mars/Olympus")
 	f("redact[1].as: ", "redact", "add", "shop.example", "--match", "jane", "--as", "customer")
+	f(`preset: is "lax", and must be default, masked, cnil or strict`, "set", "shop.example", "--preset", "lax")
 	serve(t, dir)
 	for _, command := range [][]string{{"add", "blog.example"}, {"set", "shop.example"}} {
 		g := func(text string, args ...string) {
@@ -278,6 +279,7 @@ func TestSettings_site(t *testing.T) {
 		g(`geo_from: is "city", and `+geos, "--geo-from", "city")
 		g("Mars/Olympus", "--timezone", "Mars/Olympus")
 		g("address_mask: ", "--retention-days", "30", "--geo-from", "cut", "--address-mask", "7") // and the rest is not taken either
+		badPresets(g)
 	}
 	const fields = "must be path, referrer, campaign, props, name or all"
 	const names = "must be a name in braces such as {customer}"
@@ -295,4 +297,30 @@ func TestSettings_site(t *testing.T) {
 	if got := siteCommand(t, dir, "list", "--json"); got != want {
 		t.Errorf("the sites are %s, and were %s", got, want)
 	}
+}
+
+// badPresets are the part of TestSettings_site about presets and what goes with them.
+func badPresets(g func(text string, args ...string)) {
+	const presets = "must be default, masked, cnil or strict"
+	g(`preset: is "lax", and `+presets, "--preset", "lax")
+	g(`preset: is "CNIL", and `+presets, "--preset", "CNIL")
+	g(`preset: is "", and `+presets, "--preset", "")
+	g("retention_days: is -1, and must be between 1 and 3650", "--preset", "strict", "--retention-days", "-1")
+	g("retention_days: is 0, and must be between 1 and 3650", "--retention-days", "0")
+	g("retention_days: is 3651, and must be between 1 and 3650", "--retention-days", "3651")
+	g("min_visitors: is -1, and must be between 0 (answers show every row) and 1000", "--min-visitors", "-1")
+	g("min_visitors: is 1001, and must be between 0 (answers show every row) and 1000", "--min-visitors", "1001")
+	g("--min-visitors must be a whole number", "--min-visitors", "ten")
+	g("--city must be true or false", "--city=maybe")
+	g("--dnt must be true or false", "--dnt=2")
+	g("allow_props: has 0 bytes in name 2, and must have 1 to 300", "--allow-props", "plan,,size")
+	g("allow_props: has 301 bytes in name 1, and must have 1 to 300", "--allow-props", strings.Repeat("p", 301))
+	g("allow_props: has 51 names, and must have at most 50", "--allow-props", strings.Repeat("p,", 50)+"p")
+	g(`allow_props: has "plan" twice, and must have each name once`, "--allow-props", "plan,size, plan")
+	g("brand_name: has 61 characters, and must have at most 60", "--brand-name", strings.Repeat("ü", 61))
+	g("brand_name: must be one line of UTF-8 without control characters", "--brand-name", "a\tb")
+	const colors = "must be #rrggbb such as #1a5fb4, or empty for the default; any colour will do"
+	g(`brand_color: is "red", and `+colors, "--brand-color", "red")
+	g(`brand_color: is "#fff", and `+colors, "--brand-color", "#fff")
+	g(`brand_color: is "#12345g", and `+colors, "--brand-color", "#12345g")
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -47,20 +48,54 @@ func newSite() *cobra.Command {
 	return cmd
 }
 
-// privacyFlags are the flags for what a site does with an address.
+// privacyFlags are the flags for what a site stores, answers and shows.
 type privacyFlags struct {
-	mask      int
-	hash, geo string
+	preset      string
+	mask        int
+	hash, geo   string
+	city, dnt   bool
+	allow       string
+	minVisitors int
+	name, color string
 }
 
 // register adds the flags. Where a site is added they have defaults; where one is changed, what is not given stays as it is.
 func (f *privacyFlags) register(flags *pflag.FlagSet, defaults bool) {
 	if defaults {
-		*f = privacyFlags{mask: 2, hash: "full", geo: "cut"}
+		*f = privacyFlags{preset: "default", mask: 2, hash: "full", geo: "cut"}
 	}
+	flags.StringVar(&f.preset, "preset", f.preset, "be at least as strict as default, masked, cnil or strict; of each setting the stricter holds")
 	flags.Var((*maskFlag)(&f.mask), "address-mask", "what a masked address keeps: 1 /24 or /64, 2 /16 or /48, 3 /8 or /24, 4 nothing")
 	flags.StringVar(&f.hash, "hash-address", f.hash, "make visitor numbers from the full or from the masked address")
 	flags.StringVar(&f.geo, "geo-from", f.geo, "look locations up with the address cut to /24 or /48, with the masked one, or off")
+	flags.BoolVar(&f.city, "city", f.city, "store region and city, where they are known")
+	flags.BoolVar(&f.dnt, "dnt", f.dnt, "take DNT: 1 for an objection")
+	flags.StringVar(&f.allow, "allow-props", f.allow, "the properties that are kept where the preset keeps only named ones: their names, with commas between them")
+	flags.IntVar(&f.minVisitors, "min-visitors", f.minVisitors, "answers show no row with fewer visitors, 0 to 1000")
+	flags.StringVar(&f.name, "brand-name", f.name, "what the opt-out page calls the site, instead of its domain")
+	flags.StringVar(&f.color, "brand-color", f.color, "colour of the opt-out page's button, #rrggbb; text on it is black or white, so any will do")
+}
+
+// change returns what was given.
+func (f *privacyFlags) change(cmd *cobra.Command) site.Change {
+	return site.Change{
+		Preset: given(cmd, "preset", &f.preset), AddressMask: given(cmd, "address-mask", &f.mask), HashAddress: given(cmd, "hash-address", &f.hash),
+		GeoFrom: given(cmd, "geo-from", &f.geo), City: given(cmd, "city", &f.city), DNT: given(cmd, "dnt", &f.dnt),
+		AllowProps: given(cmd, "allow-props", new(propNames(f.allow))), MinVisitors: given(cmd, "min-visitors", &f.minVisitors),
+		BrandName: given(cmd, "brand-name", &f.name), BrandColor: given(cmd, "brand-color", &f.color),
+	}
+}
+
+// propNames returns the names of a list with commas, without the blanks around them; none for an empty list.
+func propNames(list string) []string {
+	names := []string{}
+	if strings.TrimSpace(list) == "" {
+		return names
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names
 }
 
 // maskFlag is an int that says what is allowed where it is given none.
@@ -98,9 +133,9 @@ func newSiteAdd() *cobra.Command {
 		if cmd.Flags().Changed("retention-days") && in.RetentionDays == 0 { // on the socket, 0 asks for the default
 			return fault.Invalidf("retention_days", "is 0, and must be between 1 and 3650")
 		}
-		in.AddressMask = given(cmd, "address-mask", &privacy.mask)
-		in.HashAddress = given(cmd, "hash-address", &privacy.hash)
-		in.GeoFrom = given(cmd, "geo-from", &privacy.geo)
+		c := privacy.change(cmd)
+		in.Preset, in.AddressMask, in.HashAddress, in.GeoFrom, in.City, in.DNT = c.Preset, c.AddressMask, c.HashAddress, c.GeoFrom, c.City, c.DNT
+		in.AllowProps, in.MinVisitors, in.BrandName, in.BrandColor = c.AllowProps, c.MinVisitors, c.BrandName, c.BrandColor
 		return withServer(cmd, func(c *admin.Client) error {
 			info, err := c.AddSite(cmd.Context(), in)
 			if err != nil {
@@ -127,12 +162,22 @@ func newSiteList() *cobra.Command {
 			}
 			return show(cmd, infos, func(w io.Writer) {
 				table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-				fmt.Fprintln(table, "DOMAIN\tTIME ZONE\tRETENTION\tMASK\tHASH\tGEO\tRULES\tSINCE")
+				fmt.Fprintln(table, "DOMAIN\tTIME ZONE\tPRESET\tRETENTION\tMASK\tHASH\tGEO\tRULES\tSINCE")
+				differs := false
 				for _, i := range infos {
-					fmt.Fprintf(table, "%s\t%s\t%d days\t%d\t%s\t%s\t%d\t%s\n", i.Domain, zoneText(i), i.RetentionDays,
-						i.AddressMask, i.HashAddress, i.GeoFrom, len(i.Redact), i.Created.Format(time.DateOnly))
+					own := ownText(i)
+					differs = differs || own != settingTexts{}
+					hash := i.HashAddress
+					if !i.Visitors {
+						hash = "none"
+					}
+					fmt.Fprintf(table, "%s\t%s\t%s\t%d days%s\t%d%s\t%s%s\t%s%s\t%d\t%s\n", i.Domain, zoneText(i), i.Preset, i.RetentionDays, own.days,
+						i.AddressMask, own.mask, hash, own.hash, i.GeoFrom, own.geo, len(i.Redact), i.Created.Format(time.DateOnly))
 				}
 				_ = table.Flush() // writes to w, as everything above
+				if differs {
+					fmt.Fprintln(w, bracketsMean)
+				}
 			})
 		})
 	}}
@@ -150,35 +195,28 @@ func newSiteSet() *cobra.Command {
 	var days int
 	var privacy privacyFlags
 	cmd := &cobra.Command{Use: "set DOMAIN", Short: "Change a site; what is not given stays as it is", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		change := site.Change{
-			Timezone: given(cmd, "timezone", &zone), RetentionDays: given(cmd, "retention-days", &days),
-			AddressMask: given(cmd, "address-mask", &privacy.mask), HashAddress: given(cmd, "hash-address", &privacy.hash), GeoFrom: given(cmd, "geo-from", &privacy.geo),
-		}
+		change := privacy.change(cmd)
+		change.Timezone, change.RetentionDays = given(cmd, "timezone", &zone), given(cmd, "retention-days", &days)
 		return withServer(cmd, func(c *admin.Client) error {
 			info, err := c.SetSite(cmd.Context(), args[0], change)
 			if err != nil {
 				return err
 			}
 			return show(cmd, info, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: time zone %s, new events are kept for %d days,\naddress mask %d, visitor numbers from the %s address, %s\n",
-					info.Domain, zoneText(info), info.RetentionDays, info.AddressMask, info.HashAddress, geoText(info))
-				if info.NewNumbers {
-					fmt.Fprintln(w, "Visitors have new numbers from now on: who was here today already and comes again is counted twice for today.")
+				describe(w, info)
+				switch {
+				case info.NewNumbers && info.Visitors:
+					fmt.Fprintln(w, "Visitors have new numbers from now on: who was here today already and comes again may be counted twice for today.")
+				case info.NewNumbers:
+					fmt.Fprintln(w, "There are no visitor numbers from now on: only who was here before is among today's visitors.")
 				}
 			})
 		})
 	}}
 	cmd.Flags().StringVar(&zone, "timezone", "", "new time zone; it begins at the later of the two zones' next midnights")
-	cmd.Flags().IntVar(&days, "retention-days", 0, "days after which new events are deleted")
+	cmd.Flags().IntVar(&days, "retention-days", 0, "days after which its events are deleted, those that are there too")
 	privacy.register(cmd.Flags(), false)
 	return cmd
-}
-
-func geoText(i admin.SiteInfo) string {
-	if i.GeoFrom == site.GeoOff.String() {
-		return "no locations"
-	}
-	return "locations from the " + i.GeoFrom + " address"
 }
 
 func newSiteRemove() *cobra.Command {

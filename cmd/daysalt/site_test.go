@@ -32,6 +32,9 @@ func listed(t *testing.T, dir string) []string {
 		if i.AddressMask != 2 || i.HashAddress != "full" || i.GeoFrom != "cut" || len(i.Redact) > 0 {
 			line += fmt.Sprint(" privacy ", i.AddressMask, " ", i.HashAddress, " ", i.GeoFrom, " ", len(i.Redact))
 		}
+		if i.Preset != "default" {
+			line += " preset " + i.Preset
+		}
 		if i.RetentionDays != 396 {
 			line += " other retention"
 		}
@@ -61,10 +64,11 @@ func TestSite(t *testing.T) {
 		if got := listed(t, dir); !cmp.Equal(got, []string{"blog.example UTC", "shop.example Europe/Berlin then Pacific/Auckland"}) {
 			t.Errorf("listed: %q", got)
 		}
-		if got := siteCommand(t, dir, "list"); !strings.Contains(got, "blog.example  UTC") || !strings.Contains(got, "(Pacific/Auckland from ") {
+		if got := siteCommand(t, dir, "list"); !strings.Contains(got, "blog.example  UTC") || strings.Contains(got, "brackets") || !strings.Contains(got, "(Pacific/Auckland from ") {
 			t.Errorf("list printed %q", got)
 		}
 		privacyCommands(t, dir)
+		presetCommands(t, dir)
 		siteCommand(t, dir, "rm", "blog.example", "--yes")
 		siteCommand(t, dir, "rm", "www.shop.example", "--yes", "--json")
 		if got := listed(t, dir); len(got) != 0 {
@@ -94,7 +98,7 @@ func privacyCommands(t *testing.T, dir string) {
 	if got := listed(t, dir); !cmp.Equal(got, []string{"blog.example UTC privacy 1 masked masked 2", "shop.example Europe/Berlin then Pacific/Auckland", "strict.example UTC privacy 4 masked off 0"}) {
 		t.Errorf("listed: %q", got)
 	}
-	if got := siteCommand(t, dir, "list"); !strings.Contains(got, "4     masked  off     0      2") {
+	if got := siteCommand(t, dir, "list"); !strings.Contains(got, "default  396 days   4     masked  off     0      2") {
 		t.Errorf("list printed %q", got)
 	}
 	try := func(domain, field, text, want string) {
@@ -121,6 +125,58 @@ func privacyCommands(t *testing.T, dir string) {
 	}
 	siteCommand(t, dir, "set", "blog.example", "--address-mask", "2", "--hash-address", "full", "--geo-from", "cut")
 	siteCommand(t, dir, "rm", "strict.example", "--yes")
+}
+
+// presetCommands are the part of TestSite about presets and what goes with them. It leaves no other site.
+func presetCommands(t *testing.T, dir string) {
+	t.Helper()
+	shown := func(want, unwanted []string, args ...string) {
+		t.Helper()
+		got := siteCommand(t, dir, args...)
+		for _, text := range want {
+			if !strings.Contains(got, text) {
+				t.Errorf("%q: no %q in %q", args, text, got)
+			}
+		}
+		for _, text := range unwanted {
+			if strings.Contains(got, text) {
+				t.Errorf("%q: %q in %q", args, text, got)
+			}
+		}
+	}
+	const fresh, none, brackets = "may be counted twice", "no visitor numbers from now on", "In brackets: what is set"
+	siteCommand(t, dir, "add", "p.example", "--preset", "cnil", "--retention-days", "1000", "--address-mask", "1", "--city", "--dnt=true",
+		"--allow-props", " plan, colour,size ", "--min-visitors", "3", "--brand-name", "Müller & Söhne", "--brand-color", "#1A5FB4")
+	shown([]string{"cnil     759 days (1000)  2 (1)  masked (full)  masked (cut)  0", brackets}, nil, "list")
+	shown([]string{
+		"p.example: preset strict, time zone UTC, events are kept for 31 days (1000)\n", "address mask 4 (1), no visitor numbers (full), no locations (cut), no region and city (yes)\n",
+		"times to the hour, hosts of referrers, no versions, no screens\n", "no properties, campaigns none\n", "fewer than 10 visitors (3), DNT is an objection\n",
+		"name \"Müller & Söhne\", colour #1a5fb4\n", brackets, none,
+	}, []string{fresh}, "set", "p.example", "--preset", "strict")
+	shown([]string{"strict   31 days (1000)  4 (1)  none (full)"}, nil, "list")
+	shown([]string{
+		"preset masked", "kept for 999 days\n", "visitor numbers from the masked address (full), locations from the masked address (cut), no region and city\n",
+		"times to the second, hosts and paths of referrers, major versions, screen classes\n", "all properties, redacted", "fewer than 3 visitors, DNT is ignored", fresh,
+	}, []string{none, "(yes)"}, "set", "p.example", "--preset", "masked", "--retention-days", "999", "--city=false", "--dnt=false")
+	shown([]string{"only the properties plan, colour, size, campaigns masked\n", "times to the minute"}, []string{fresh}, "set", "p.example", "--preset", "cnil")
+	shown([]string{"allow_props, which names none"}, []string{fresh}, "set", "p.example", "--allow-props", "")
+	shown([]string{"answers show every row", fresh}, []string{"opt-out page", brackets, "new events"},
+		"set", "p.example", "--preset", "default", "--min-visitors", "0", "--brand-name=", "--brand-color=")
+
+	// JSON has both what holds and what is set.
+	var info admin.SiteInfo
+	if err := json.Unmarshal([]byte(siteCommand(t, dir, "set", "p.example", "--preset", "strict", "--json")), &info); err != nil {
+		t.Fatal(err)
+	}
+	want := admin.SiteInfo{
+		Domain: "p.example", Timezone: "UTC", Preset: "strict", RetentionDays: 31, AddressMask: 4, HashAddress: "masked", GeoFrom: "off", AllowProps: []string{}, MinVisitors: 10,
+		Redact: []site.Rule{}, Created: info.Created, TimeStep: "hour", ReferrerHost: true, Props: "none", Campaigns: "none",
+		OwnRetentionDays: 999, OwnAddressMask: 1, OwnHashAddress: "full", OwnGeoFrom: "cut", OwnMinVisitors: new(0), NewNumbers: true,
+	}
+	if diff := cmp.Diff(want, info); diff != "" {
+		t.Error(diff)
+	}
+	siteCommand(t, dir, "rm", "p.example", "--yes")
 }
 
 // The hot path sees a change within a second; a site that is removed takes its rows along.
@@ -217,6 +273,9 @@ func TestUsage(t *testing.T) {
 	f(2, "hash_address: ", "site", "add", "shop.example", "--hash-address", "half")
 	f(2, "hash_address: ", "site", "add", "shop.example", "--hash-address", "")
 	f(2, "geo_from: ", "site", "add", "shop.example", "--geo-from", "full")
+	f(2, "preset: ", "site", "add", "shop.example", "--preset", "lax")
+	f(2, "--city must be true or false", "site", "add", "shop.example", "--city=maybe")
+	f(2, "--dnt must be true or false", "site", "set", "taken.example", "--dnt=maybe")
 	f(1, "domain: ", "site", "add", "taken.example")
 	f(2, "address_mask: ", "site", "set", "taken.example", "--address-mask", "7")
 	f(2, "hash_address: ", "site", "set", "taken.example", "--hash-address", "half")

@@ -32,34 +32,6 @@ type Sites interface {
 	Remove(ctx context.Context, domain string) (*site.Site, error)
 }
 
-// SiteInfo is a site as the socket shows it.
-type SiteInfo struct {
-	Domain        string      `json:"domain"`
-	Timezone      string      `json:"timezone"`
-	NextTimezone  string      `json:"next_timezone,omitempty"`
-	NextFrom      time.Time   `json:"next_from,omitzero"`
-	RetentionDays int         `json:"retention_days"`
-	AddressMask   int         `json:"address_mask"`
-	HashAddress   string      `json:"hash_address"`
-	GeoFrom       string      `json:"geo_from"`
-	Redact        []site.Rule `json:"redact"`
-	Created       time.Time   `json:"created"`
-
-	// NewNumbers is true in the answer to a change from which on visitors have other numbers than earlier on that day.
-	NewNumbers bool `json:"new_numbers,omitempty"`
-}
-
-// AddSite is what it takes to make a site; RetentionDays 0 means the server's default, nil the default of a new site.
-type AddSite struct {
-	Domain        string       `json:"domain"`
-	Timezone      string       `json:"timezone"`
-	RetentionDays int          `json:"retention_days"`
-	AddressMask   *int         `json:"address_mask,omitempty"`
-	HashAddress   *string      `json:"hash_address,omitempty"`
-	GeoFrom       *string      `json:"geo_from,omitempty"`
-	Redact        *[]site.Rule `json:"redact,omitempty"`
-}
-
 // Try is a text that somebody tries a site's redaction on, and what becomes of it.
 type Try struct {
 	Field string `json:"field"` // path, referrer, campaign, props, name
@@ -71,6 +43,9 @@ type Services struct {
 	Sites   Sites
 	Abuse   Abuse
 	Imports Imports
+
+	Retention Retention
+	Erase     Erase
 }
 
 // Socket serves the command line.
@@ -97,6 +72,8 @@ func NewSocket(services Services, retentionDays int, now func() time.Time, log *
 	s.mux.HandleFunc("POST /sites/try", s.try)
 	s.abuseRoutes()
 	s.importRoutes()
+	s.retentionRoutes(services.Retention)
+	s.eraseRoutes(services.Erase)
 	return s
 }
 
@@ -120,8 +97,9 @@ func (s *Socket) add(w http.ResponseWriter, r *http.Request) {
 		in.RetentionDays = s.retentionDays
 	}
 	one, err := s.sites.Create(r.Context(), in.Domain, site.Change{
-		Timezone: &in.Timezone, RetentionDays: &in.RetentionDays,
-		AddressMask: in.AddressMask, HashAddress: in.HashAddress, GeoFrom: in.GeoFrom, Redact: in.Redact,
+		Timezone: &in.Timezone, Preset: in.Preset, RetentionDays: &in.RetentionDays,
+		AddressMask: in.AddressMask, HashAddress: in.HashAddress, GeoFrom: in.GeoFrom, City: in.City, DNT: in.DNT,
+		AllowProps: in.AllowProps, MinVisitors: in.MinVisitors, BrandName: in.BrandName, BrandColor: in.BrandColor, Redact: in.Redact,
 	})
 	s.site(w, http.StatusCreated, one, err)
 }
@@ -167,18 +145,6 @@ func (s *Socket) try(w http.ResponseWriter, r *http.Request) {
 func (s *Socket) remove(w http.ResponseWriter, r *http.Request) {
 	one, err := s.sites.Remove(r.Context(), r.URL.Query().Get("domain"))
 	s.site(w, http.StatusOK, one, err)
-}
-
-func (s *Socket) info(one *site.Site) SiteInfo {
-	info := SiteInfo{
-		Domain: one.Domain, Timezone: one.Zone(s.now()).String(), RetentionDays: int(one.RetentionDays), Created: one.Created,
-		AddressMask: one.AddressMask, HashAddress: one.HashAddress.String(), GeoFrom: one.GeoFrom.String(),
-		Redact: append([]site.Rule{}, one.RedactRules...), // a list without rules is [], not null
-	}
-	if zone, from := one.NextZone(s.now()); zone != nil {
-		info.NextTimezone, info.NextFrom = zone.String(), from
-	}
-	return info
 }
 
 func (s *Socket) read(w http.ResponseWriter, r *http.Request, into any) bool {

@@ -79,6 +79,14 @@ func dial(t *testing.T, h http.Handler) *admin.Client {
 	return c
 }
 
+// defaults is a new site.
+func defaults(domain string) admin.SiteInfo {
+	return admin.SiteInfo{
+		Domain: domain, Timezone: "UTC", Preset: "default", RetentionDays: 90, AddressMask: 2, HashAddress: "full", GeoFrom: "cut", AllowProps: []string{},
+		Redact: []site.Rule{}, Created: noon(), Visitors: true, TimeStep: "second", Versions: true, Screen: true, Props: "redacted", Campaigns: "redacted",
+	}
+}
+
 // Every command, in this process and over a socket.
 func TestCommands(t *testing.T) {
 	f := func(c *admin.Client) {
@@ -89,12 +97,9 @@ func TestCommands(t *testing.T) {
 				t.Errorf("%v: %s", err, diff)
 			}
 		}
-		shop := admin.SiteInfo{
-			Domain: "shop.example", Timezone: "Europe/Berlin", RetentionDays: 90, AddressMask: 2, HashAddress: "full", GeoFrom: "cut", Redact: []site.Rule{}, Created: noon(),
-		}
-		blog := admin.SiteInfo{
-			Domain: "xn--blg-tna.example", Timezone: "UTC", RetentionDays: 30, AddressMask: 3, HashAddress: "masked", GeoFrom: "off", Redact: customers(), Created: noon(),
-		}
+		shop, blog := defaults("shop.example"), defaults("xn--blg-tna.example")
+		shop.Timezone = "Europe/Berlin"
+		blog.RetentionDays, blog.AddressMask, blog.HashAddress, blog.GeoFrom, blog.Redact = 30, 3, "masked", "off", customers()
 		ctx := t.Context()
 
 		infos, err := c.Sites(ctx)
@@ -141,6 +146,53 @@ func TestCommands(t *testing.T) {
 		expect(info, err, blog)
 		infos, err = c.Sites(ctx)
 		expect(infos, err, []admin.SiteInfo{shop})
+	}
+	f(admin.Local(newSocket(newRegistry(t))))
+	f(dial(t, newSocket(newRegistry(t))))
+}
+
+// A site is shown as it is measured, and beside that what was set where its preset is stricter; nothing of what was set is lost.
+func TestCommands_preset(t *testing.T) {
+	f := func(c *admin.Client) {
+		t.Helper()
+		expect := func(want admin.SiteInfo, change site.Change) {
+			t.Helper()
+			got, err := c.SetSite(t.Context(), "a.example", change)
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("%v: %s", err, diff)
+			}
+		}
+		lax := defaults("a.example")
+		lax.RetentionDays, lax.AddressMask, lax.City, lax.DNT, lax.AllowProps, lax.MinVisitors = 1000, 1, true, true, []string{"plan", "colour"}, 3
+		lax.BrandName, lax.BrandColor = "Müller & Söhne", "#aabb00"
+		masked := lax
+		masked.Preset, masked.AddressMask, masked.HashAddress, masked.GeoFrom = "masked", 2, "masked", "masked"
+		masked.OwnAddressMask, masked.OwnHashAddress, masked.OwnGeoFrom = 1, "full", "cut"
+		cnil := masked
+		cnil.Preset, cnil.RetentionDays, cnil.City, cnil.MinVisitors, cnil.TimeStep, cnil.ReferrerHost = "cnil", 759, false, 10, "minute", true
+		cnil.Screen, cnil.Props, cnil.Campaigns = false, "listed", "masked"
+		cnil.OwnRetentionDays, cnil.OwnCity, cnil.OwnMinVisitors = 1000, true, new(3)
+		strict := cnil
+		strict.Preset, strict.RetentionDays, strict.AddressMask, strict.GeoFrom, strict.Visitors, strict.TimeStep = "strict", 31, 4, "off", false, "hour"
+		strict.Versions, strict.Props, strict.Campaigns = false, "none", "none"
+
+		info, err := c.AddSite(t.Context(), admin.AddSite{
+			Domain: "a.example", Timezone: "UTC", Preset: new("default"), RetentionDays: 1000, AddressMask: new(1), City: new(true), DNT: new(true),
+			AllowProps: &[]string{"plan", "colour"}, MinVisitors: new(3), BrandName: new("Müller & Söhne"), BrandColor: new("#AABB00"),
+		})
+		if diff := cmp.Diff(lax, info); diff != "" || err != nil {
+			t.Errorf("%v: %s", err, diff)
+		}
+		changed := func(info admin.SiteInfo) admin.SiteInfo { info.NewNumbers = true; return info }
+		expect(changed(masked), site.Change{Preset: new("masked")})
+		expect(cnil, site.Change{Preset: new("cnil")})
+		expect(changed(strict), site.Change{Preset: new("strict")})
+		expect(strict, site.Change{DNT: new(true)})
+		expect(changed(lax), site.Change{Preset: new("default")})
+		strict.OwnHashAddress, strict.OwnGeoFrom, strict.OwnAddressMask, strict.OwnRetentionDays, strict.OwnCity, strict.OwnMinVisitors = "", "", 0, 0, false, nil
+		expect(changed(strict), site.Change{
+			Preset: new("strict"), HashAddress: new("masked"), GeoFrom: new("off"), AddressMask: new(4), RetentionDays: new(31), City: new(false), MinVisitors: new(10),
+		})
 	}
 	f(admin.Local(newSocket(newRegistry(t))))
 	f(dial(t, newSocket(newRegistry(t))))
@@ -221,7 +273,18 @@ func TestSocket_badRequests(t *testing.T) {
 	f("POST", "/sites", add+`"geo_from":"full"}`, 400, `"field":"geo_from"`)
 	f("POST", "/sites", add+`"redact":[{"field":"path","match":"(","as":"x"}]}`, 400, `"field":"redact[0].match"`)
 	f("GET", "/sites", "", 200, "[]") // none of these made a site
-	f("POST", "/sites", add+`"redact":null}`, 201, `"address_mask":2,"hash_address":"full","geo_from":"cut","redact":[],`)
+	f("POST", "/sites", add+`"preset":"lax"}`, 400, `"field":"preset","message":"is \"lax\", and must be default, masked, cnil or strict"`)
+	f("POST", "/sites", add+`"min_visitors":1001}`, 400, `"field":"min_visitors"`)
+	f("POST", "/sites", add+`"allow_props":["a","a"]}`, 400, `"field":"allow_props"`)
+	f("POST", "/sites", add+`"allow_props":"a"}`, 400, `"field":"request"`)
+	f("POST", "/sites", add+`"brand_name":"a\nb"}`, 400, `"field":"brand_name"`)
+	f("POST", "/sites", add+`"brand_color":"red"}`, 400, `"field":"brand_color"`)
+	f("POST", "/sites", add+`"city":1}`, 400, `"field":"request"`)
+	f("GET", "/sites", "", 200, "[]") // nor did these
+	f("POST", "/sites", add+`"redact":null,"allow_props":null}`, 201, `"address_mask":2,"hash_address":"full","geo_from":"cut","city":false,"dnt":false,"allow_props":[],`)
+	f("PATCH", "/sites?domain=a.example", `{"preset":"lax"}`, 400, `"field":"preset"`)
+	f("PATCH", "/sites?domain=a.example", `{"dnt":"yes"}`, 400, `"field":"request"`)
+	f("PATCH", "/sites?domain=a.example", `{"preset":"cnil"}`, 200, `"own_hash_address":"full","own_geo_from":"cut","own_min_visitors":0,"new_numbers":true}`)
 	f("PATCH", "/sites?domain=a.example", `{"address_mask":7}`, 400, `"field":"address_mask"`)
 	f("PATCH", "/sites?domain=a.example", `{"redact":null}`, 400, "nothing to change")
 	f("POST", "/sites/try?domain=a.example", `{"field":"city","text":"x"}`, 400, `"field":"field"`)

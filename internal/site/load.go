@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -40,8 +39,9 @@ func (r *Registry) reload(ctx context.Context) error {
 
 // readSites reads the sites by id, without their rules.
 func readSites(ctx context.Context, tx *sql.Tx) ([]*Site, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT s.id, s.domain, s.retention_days, s.created_at, s.address_mask, s.hash_address, s.geo_from, z.starts_at, z.zone
-		FROM sites s JOIN site_zones z ON z.site_id = s.id WHERE s.removed_at IS NULL ORDER BY s.id, z.starts_at`)
+	rows, err := tx.QueryContext(ctx, `SELECT s.id, s.domain, s.created_at, s.preset, s.retention_days, s.address_mask, s.hash_address, s.geo_from,
+		s.city, s.dnt, s.allow_props, s.min_visitors, s.brand_name, s.brand_color, z.starts_at, z.zone FROM sites s JOIN site_zones z
+		ON z.site_id = s.id WHERE s.removed_at IS NULL ORDER BY s.id, z.starts_at`)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the sites: %w", err)
 	}
@@ -52,7 +52,9 @@ func readSites(ctx context.Context, tx *sql.Tx) ([]*Site, error) {
 		var created, starts int64
 		var zone string
 		var p stored
-		if err := rows.Scan(&s.ID, &s.Domain, &s.RetentionDays, &created, &p.mask, &p.hash, &p.geo, &starts, &zone); err != nil {
+		err := rows.Scan(&s.ID, &s.Domain, &created, &p.preset, &p.days, &p.mask, &p.hash, &p.geo,
+			&p.city, &p.dnt, &p.props, &p.visitors, &p.name, &p.color, &starts, &zone)
+		if err != nil {
 			return nil, fmt.Errorf("cannot read the sites: %w", err)
 		}
 		start := zoneStart{at: time.Unix(starts, 0).UTC()}
@@ -64,6 +66,7 @@ func readSites(ctx context.Context, tx *sql.Tx) ([]*Site, error) {
 				return nil, fmt.Errorf("cannot read site %s: %w", s.Domain, err)
 			}
 			s.Created = time.Unix(created, 0).UTC()
+			s = held(s)
 			sites = append(sites, &s)
 		}
 		known := sites[len(sites)-1]
@@ -73,20 +76,6 @@ func readSites(ctx context.Context, tx *sql.Tx) ([]*Site, error) {
 		return nil, fmt.Errorf("cannot read the sites: %w", err)
 	}
 	return sites, nil
-}
-
-// stored are privacy settings as the database has them: texts, because somebody may have written anything there by hand.
-type stored struct{ mask, hash, geo string }
-
-func (p stored) into(s *Site) (err error) {
-	if s.AddressMask, err = strconv.Atoi(p.mask); err != nil || checkMask(s.AddressMask) != nil {
-		return badMask(p.mask)
-	}
-	if s.HashAddress, err = ParseHashAddress(p.hash); err != nil {
-		return err
-	}
-	s.GeoFrom, err = ParseGeoFrom(p.geo)
-	return err
 }
 
 // readRules adds the redaction rules to their sites, which are sorted by id.

@@ -2,7 +2,6 @@ package site
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/daysalt/daysalt/internal/fault"
@@ -58,19 +57,11 @@ func parseName(field, name string, names []string) (int, error) {
 	return i, nil
 }
 
-func checkMask(level int) error {
-	if level < 1 || level > 4 {
-		return badMask(strconv.Itoa(level))
-	}
-	return nil
-}
-
-func badMask(level string) error {
-	return fault.Invalidf("address_mask", "is %s, and must be between 1 (/24 and /64 are left) and 4 (nothing is left)", level)
-}
-
-// Renumbered says whether a visitor may have one number by the settings before and another by those after. Who comes under both on one day is
-// two visitors of that day.
+// Renumbered says whether a visitor may have one number by the settings before and another, or none, by those after. Who comes under both on
+// one day may be two visitors of that day.
 func Renumbered(before, after *Site) bool {
+	if !before.Visitors || !after.Visitors {
+		return before.Visitors != after.Visitors
+	}
 	return before.HashAddress != after.HashAddress || after.HashAddress == HashMasked && before.AddressMask != after.AddressMask
 }

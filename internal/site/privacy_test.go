@@ -131,7 +131,7 @@ func TestPrivacy_bad(t *testing.T) {
 				t.Errorf("%s %+v: %v, want %s: %s", call, c, err, field, text)
 			}
 		}
-		if s, ok := r.Lookup("a.example"); !ok || privacy(s) != "2 full cut" || s.RetentionDays != 396 {
+		if s, ok := r.Lookup("a.example"); !ok || held(s) != heldDefault+ownDefault {
 			t.Errorf("%+v changed the site to %+v", c, s)
 		}
 		if _, ok := r.Lookup("b.example"); ok {
@@ -152,6 +152,7 @@ func TestPrivacy_bad(t *testing.T) {
 	f(site.Change{Redact: &[]site.Rule{{Field: "city", Match: "a", As: "x"}}}, "redact[0].field", "")
 	f(site.Change{AddressMask: new(3), Timezone: new("Europe/Bärlin")}, "timezone", "is not a time zone")
 	f(site.Change{AddressMask: new(3), RetentionDays: new(0)}, "retention_days", "between 1 and 3650")
+	badSettings(f)
 	if _, err := r.Set(t.Context(), "a.example", site.Change{RedactWas: &[]site.Rule{}}); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("Set with nothing but RedactWas: %v", err)
 	}
@@ -195,6 +196,7 @@ func TestReload_bad(t *testing.T) {
 	f("UPDATE sites SET address_mask = 'two' WHERE id", "address_mask: is two, and must be between 1 ")
 	f("UPDATE sites SET hash_address = 'half' WHERE id", `hash_address: is "half", and must be full or masked`)
 	f("UPDATE sites SET geo_from = 'on' WHERE id", `geo_from: is "on", and must be cut, masked or off`)
+	badStored(f)
 	f("UPDATE site_redactions SET match = '(' WHERE site_id", "redact[0].match: ")
 	f("UPDATE site_redactions SET field = 'city' WHERE site_id", "redact[0].field: ")
 	f("UPDATE site_zones SET zone = 'Mars' WHERE site_id", `timezone: "Mars" is not a time zone`)
@@ -205,7 +207,7 @@ func TestMigration_checks(t *testing.T) {
 	db := openDB(t, filepath.Join(t.TempDir(), "s.db"))
 	f := func(column, value string, ok bool) {
 		t.Helper()
-		_, err := db.ExecContext(t.Context(), "INSERT INTO sites (domain, retention_days, created_at, "+column+") VALUES ('"+column+value+"', 1, 1, "+value+")")
+		_, err := db.ExecContext(t.Context(), "INSERT INTO sites (domain, retention_days, created_at, "+column+") VALUES (hex(randomblob(8)), 1, 1, "+value+")")
 		if (err == nil) != ok {
 			t.Errorf("%s = %s: %v", column, value, err)
 		}
@@ -220,6 +222,7 @@ func TestMigration_checks(t *testing.T) {
 	f("hash_address", "\"Masked\"", false)
 	f("geo_from", "\"off\"", true)
 	f("geo_from", "\"full\"", false)
+	badColumns(f)
 }
 
 // A database of the first release keeps its sites, with the defaults; the rules of a site go with it.
@@ -255,7 +258,7 @@ func TestMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, ok := r.Lookup("a.example")
-	if !ok || s.ID != 1 || s.RetentionDays != 60 || s.Created.Unix() != 1795348800 || privacy(s) != "2 full cut" || s.Zone(s.Created).String() != "Europe/Berlin" {
+	if !ok || s.ID != 1 || s.RetentionDays != 60 || s.Created.Unix() != 1795348800 || privacy(s) != "2 full cut" || s.Preset != site.Default || !s.Visitors || s.Zone(s.Created).String() != "Europe/Berlin" {
 		t.Errorf("after the migration: %+v, %v", s, ok)
 	}
 	if ids, err := r.Removed(t.Context()); err != nil || !cmp.Equal(ids, []uint32{2}) {
@@ -338,7 +341,7 @@ func TestSet_concurrent(t *testing.T) {
 func TestRenumbered(t *testing.T) {
 	f := func(maskBefore int, before site.HashAddress, maskAfter int, after site.HashAddress, want bool) {
 		t.Helper()
-		if got := site.Renumbered(&site.Site{AddressMask: maskBefore, HashAddress: before}, &site.Site{AddressMask: maskAfter, HashAddress: after}); got != want {
+		if got := site.Renumbered(&site.Site{Visitors: true, AddressMask: maskBefore, HashAddress: before}, &site.Site{Visitors: true, AddressMask: maskAfter, HashAddress: after}); got != want {
 			t.Errorf("from %d %s to %d %s: %v", maskBefore, before, maskAfter, after, got)
 		}
 	}
@@ -348,4 +351,7 @@ func TestRenumbered(t *testing.T) {
 	f(2, site.HashMasked, 2, site.HashFull, true)
 	f(2, site.HashMasked, 3, site.HashMasked, true)
 	f(2, site.HashMasked, 2, site.HashMasked, false)
+	if site.Renumbered(&site.Site{AddressMask: 2, HashAddress: site.HashFull}, &site.Site{AddressMask: 3, HashAddress: site.HashMasked}) {
+		t.Error("who has no number got another")
+	}
 }

@@ -1,12 +1,13 @@
 // Package site knows the sites: which domains are measured, in which time zone a site's day begins, how long its rows are kept, how much of a
-// visitor's address may be used, and what is taken out of texts.
+// visitor's address may be used, what of an event may be stored, and what is taken out of texts.
 //
 // ingest looks a site up for every event; the command line and the API change sites through the same Registry.
 //
 // Invariants: a look-up reads one immutable snapshot and takes no lock. A change is in the snapshot before the call that made it returns. A
 // site's id is never given to another site. A new time zone begins at a midnight of the old or the new zone, whichever is later.
 //
-// A privacy setting holds from the next look-up on, for the stricter and the laxer value alike. A stored value that is not allowed is an error, never a default.
+// A privacy setting holds from the next look-up on, for the stricter and the laxer value alike. Of what is set for a site and what its preset asks for
+// the stricter holds, setting by setting, and a preset changes nothing of what is set. A stored value that is not allowed is an error, never a default.
 //
 // It deletes no events: Removed says whose the caller has to delete. It masks, hashes and redacts nothing: ingest does, by what a Site says.
 package site
@@ -15,6 +16,7 @@ import (
 	"sort"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -22,20 +24,46 @@ import (
 	"github.com/daysalt/daysalt/internal/redact"
 )
 
-// Site is one measured site. It is immutable.
+// Site is one measured site. It is immutable. Its privacy settings are those that hold: the stricter of what was set for the site and what its preset asks
+// for. What was set is in Own.
 type Site struct {
 	ID            uint32
 	Domain        string // lower case, without "www.", non-ASCII names in punycode
-	RetentionDays uint16 // days after which its events are deleted
 	Created       time.Time
+	Preset        Preset
+	RetentionDays uint16        // days after which its events are deleted
 	AddressMask   int           // 1 leaves the /24 or /64 network of an address, 2 /16 or /48, 3 /8 or /24, 4 nothing
 	HashAddress   HashAddress   // what the visitor number is made from
 	GeoFrom       GeoFrom       // what the location is looked up with
+	Visitors      bool          // visitor numbers are made; without them there are no visitors and no visits, only pageviews and events
+	TimeStep      time.Duration // a second, a minute or an hour: times are stored to this
+	ReferrerHost  bool          // of a referrer only the host is stored
+	Versions      bool          // major versions of browser and system are stored
+	Screen        bool          // the class of the screen is stored
+	City          bool          // region and city are stored, where they are known
+	Props         Props         // which properties are stored
+	AllowProps    []string      // names of the properties that PropsListed leaves; not to be changed
+	Campaigns     Campaigns     // what is stored of campaign values
+	MinVisitors   int           // a row of an answer has at least so many visitors; 0 for any number
+	DNT           bool          // DNT: 1 is an objection
+	BrandName     string        // on the opt-out page, instead of the domain; may be ""
+	BrandColor    string        // on the opt-out page: #rrggbb, or "" for the default
 	Redact        *redact.Rules // the site's own rules, ready to use; nil for none
 	RedactRules   []Rule        // the same as people wrote them, in the order in which they apply; not to be changed
+	Own           Own
 
 	zones []zoneStart // oldest first, never empty
 	plain bool        // Domain has no digit, and nothing in it looks like personal data
+}
+
+// Own is what was set for a site where its preset may ask for more.
+type Own struct {
+	RetentionDays uint16
+	AddressMask   int
+	HashAddress   HashAddress
+	GeoFrom       GeoFrom
+	City          bool
+	MinVisitors   int
 }
 
 // Rule is a redaction rule of a site.
@@ -55,6 +83,23 @@ func (s *Site) Zone(t time.Time) *time.Location {
 
 // IsPlainHost reports whether a host is the site's domain and holds nobody's address or other personal data, as nearly all pages' hosts do.
 func (s *Site) IsPlainHost(host string) bool { return s.plain && host == s.Domain }
+
+// OwnHost reports whether a host name without a port is the site's own: its domain or any name below it, www. too. Upper case, non-ASCII names and a dot
+// at the end do not matter.
+func (s *Site) OwnHost(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if strings.ContainsFunc(host, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		ascii, err := idna.Lookup.ToASCII(host)
+		if err != nil {
+			return false
+		}
+		host = ascii
+	}
+	if strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" || strings.HasPrefix(host, ".") || strings.Contains(host, "..") {
+		return false
+	}
+	return host == s.Domain || strings.HasSuffix(host, "."+s.Domain)
+}
 
 // NextZone returns the time zone that will replace the one at t, and when; nil where none is coming.
 func (s *Site) NextZone(t time.Time) (*time.Location, time.Time) {
@@ -86,13 +131,6 @@ func ParseZone(name string) (*time.Location, error) {
 		return nil, fault.Invalidf("timezone", "%q is not a time zone; use a name such as Europe/Berlin or UTC", name)
 	}
 	return zone, nil
-}
-
-func checkRetention(days int) error {
-	if days < 1 || days > 3650 {
-		return fault.Invalidf("retention_days", "is %d, and must be between 1 and 3650", days)
-	}
-	return nil
 }
 
 // nextMidnight returns the first moment of the day after t's in a zone.
