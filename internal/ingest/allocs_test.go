@@ -43,6 +43,16 @@ func TestIngest_allocations(t *testing.T) {
 	f("an engagement", `{"n":"engagement","u":"https://example.com/","d":"example.com","sd":65,"e":4200}`, 0)
 	f("an event with properties", `{"n":"Order \"now\"","u":"https://example.com/","d":"example.com","p":{"plan":"pro","price":12.5}}`, 0)
 	f("personal data everywhere", `{"n":"Bob bob@example.org","u":"https://example.com/u/bob@example.org/550e8400-e29b-41d4-a716-446655440000?utm_source=x&utm_term=123456789","d":"example.com","r":"https://news.example/4f9a1c2e7b8d3f60a1b2c3d4","p":{"ip":"192.0.2.77","to":"https://u:p@x.example/?q=1","iban":"DE89 3704 0044 0532 0130 00"}}`, 0)
+	for _, preset := range []string{"cnil", "strict"} {
+		if _, err := sites.Set(t.Context(), "example.com", site.Change{Preset: &preset, AllowProps: &[]string{"plan"}}); err != nil {
+			t.Fatal(err)
+		}
+		f(preset, `{"n":"404","u":"https://example.com/a?utm_source=flyer&utm_medium=x","d":"example.com","r":"https://news.example/jane","p":{"plan":"pro","price":12.5}}`, 0)
+	}
+	usual := "default"
+	if _, err := sites.Set(t.Context(), "example.com", site.Change{Preset: &usual}); err != nil {
+		t.Fatal(err)
+	}
 	masked, rules := "masked", []redact.Rule{{Field: "all", Match: "jane-[a-z]+", As: "{who}"}}
 	if _, err := sites.Set(t.Context(), "example.com", site.Change{HashAddress: &masked, GeoFrom: &masked, Redact: &rules}); err != nil {
 		t.Fatal(err)

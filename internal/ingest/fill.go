@@ -33,19 +33,19 @@ func (w *work) readPage() error {
 	return nil
 }
 
-// fill writes everything but the visitor into the event, as the site wants it.
+// fill writes everything but the visitor and the time into the event, as the site wants it.
 func (in *Ingester) fill(w *work, h *Hit, client *agent.Agent, s *site.Site) {
 	p := &w.payload
 	e := &w.event
 	*e = event.Event{}
-	e.SiteID, e.RetentionDays, e.Time, e.Kind, e.Interactive, e.Name = s.ID, s.RetentionDays, h.Time.Unix(), event.Custom, p.interactive, p.name
+	e.SiteID, e.RetentionDays, e.Kind, e.Interactive, e.Name = s.ID, s.RetentionDays, event.Custom, p.interactive, p.name
 	e.Country, e.Language = in.country(h, s), in.languages.first(h.Language)
 	e.Browser, e.BrowserVersion, e.OS, e.OSVersion, e.Device = client.Browser, client.BrowserVersion, client.OS, client.OSVersion, client.Device
 	e.Scroll, e.EngagedMS = event.NoScroll, p.engagedMS
 	switch p.name {
 	case "pageview":
 		e.Kind = event.Pageview
-	case "engagement":
+	case engagement:
 		e.Kind = event.Engagement
 	default:
 		e.Name = w.clean(s, redact.Name, p.name)
@@ -75,6 +75,7 @@ func (w *work) fillPage(s *site.Site) {
 		SourceParam: w.clean(s, redact.Campaign, w.address(pg.source)), RefParam: w.clean(s, redact.Campaign, w.address(pg.ref)), ClickID: pg.clickID,
 	})
 	e.Source, e.Channel, e.Referrer = w.host(found.Source), found.Channel, w.referrer(s, found.Referrer)
+	limitCampaign(e, s, found.Given)
 }
 
 // referrer takes personal data out of a host and path.
@@ -92,17 +93,21 @@ func (w *work) referrer(s *site.Site, referrer string) string {
 	return view(w.scratch[from:])
 }
 
-// fillProps writes the properties. Those that are web addresses lose what addresses of pages lose.
+// fillProps writes the properties that the site stores, by the names that were sent. Those that are web addresses lose what addresses of pages lose.
 func (w *work) fillProps(s *site.Site) {
 	e, p := &w.event, &w.payload
-	n := p.props
-	for i := range n {
-		w.keys[i] = w.clean(s, redact.Props, p.keys[i])
-		w.values[i] = w.clean(s, redact.Props, w.address(p.values[i]))
+	n := 0
+	for i := range p.props {
+		if !storesProp(s, p.keys[i]) {
+			continue
+		}
+		w.keys[n] = w.clean(s, redact.Props, p.keys[i])
+		w.values[n] = w.clean(s, redact.Props, w.address(p.values[i]))
+		n++
 	}
 	switch p.name { // the events that are about a page have it as a property, where the client left it out
 	case "404", "Form: Submission", "WP Form Completions":
-		if n < maxProps && !p.hasProp("path") {
+		if n < maxProps && !p.hasProp("path") && storesProp(s, "path") {
 			w.keys[n], w.values[n] = "path", e.Path
 			n++
 		}

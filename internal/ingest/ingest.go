@@ -1,14 +1,16 @@
 // Package ingest decides about one hit: is it valid, does it count, what is known of it, and what of it may be kept. It stands between web, which
 // knows HTTP, and the journal, which knows bytes. Lines of an import come the same way, with a time of their own.
 //
-// A hit goes through: decode, validate, site, bot, enrich (browser, country, source), redact, visitor number, encode, append. What comes out is a
-// Verdict: how many events were kept, how many dropped.
+// A hit goes through: decode, validate, site, DNT, bot, enrich (browser, country, source), redact, limit, visitor number, encode, append. What comes out
+// is a Verdict: how many events were kept, how many dropped.
 //
 // Invariants: address and agent are read here for the last time; nothing that leaves this package holds either, errors included. What looks like
-// personal data is out of every text before the event is encoded. An event is in the journal before Ingest says that it was kept. Nothing here waits
-// for a lock that another visitor's event can hold, but the journal's, and a day's first event may wait for the key that it needs.
+// personal data is out of every text before the event is encoded, and so is all that the site does not store. Where the site honours DNT, an event that
+// carries it is neither kept nor dropped: nothing is computed from it, and nothing counts it. An event is in the journal before Ingest says that it was
+// kept. Nothing here waits for a lock that another visitor's event can hold, but the journal's, and a day's first event may wait for the key that it
+// needs.
 //
-// It knows no HTTP and no SQL, makes no visits, and honours no objection: web does that before it reads the body.
+// It knows no HTTP and no SQL, makes no visits, and sees no other objection: web honours those before it reads the body.
 package ingest
 
 import (
@@ -54,10 +56,11 @@ type Hit struct {
 	Hints    agent.Hints
 	Language string // Accept-Language
 	Purpose  string // Sec-Purpose
+	DNT      bool   // DNT: 1 was sent, which is an objection where a site says so
 	Body     []byte
 }
 
-// Verdict says what became of a hit: one event for each site it named.
+// Verdict says what became of a hit: one event for each site it named. An event that was objected to is in neither number.
 type Verdict struct {
 	Kept, Dropped int
 }
@@ -132,7 +135,7 @@ type way struct {
 // take keeps a decoded hit for each site that it names and that it counts for. An import's line that fails half-way comes again as a whole, so
 // what became of it is counted when all of it is done.
 func (in *Ingester) take(w *work, h *Hit, way way) (Verdict, error) {
-	client := in.Agents.Parse(h.Agent, h.Hints)
+	var client *agent.Agent
 	var v Verdict
 	var err error
 	var keptBy [maxDomains]uint32 // a site that is named twice has the event once
@@ -146,6 +149,12 @@ func (in *Ingester) take(w *work, h *Hit, way way) (Verdict, error) {
 		s, known := in.Sites.Lookup(domain)
 		if domain == "" || known && slices.Contains(keptBy[:v.Kept], s.ID) {
 			continue
+		}
+		if known && s.DNT && h.DNT {
+			continue
+		}
+		if known && client == nil {
+			client = in.Agents.Parse(h.Agent, h.Hints)
 		}
 		reason := drop(h, w, client, s, &way)
 		if reason == kept {
@@ -209,22 +218,29 @@ func drop(h *Hit, w *work, client *agent.Agent, s *site.Site, way *way) Reason {
 		return Future
 	case way.origin != 0 && h.Time.Unix() < way.now-int64(s.RetentionDays)*daySeconds:
 		return Expired
+	case !s.Visitors && w.payload.name == engagement:
+		return NotMeasured
 	}
 	return kept
 }
 
-// keep makes the visitor number and appends the event.
+// keep makes the visitor number, where the site has any, and appends the event. The day is that of the time as it was, not of what is stored of it.
 func (in *Ingester) keep(w *work, h *Hit, s *site.Site, way *way) error {
-	from := h.Address
-	if s.HashAddress == site.HashMasked {
-		from = address.Mask(from, s.AddressMask)
+	e, zone := &w.event, s.Zone(h.Time)
+	if s.Visitors {
+		from := h.Address
+		if s.HashAddress == site.HashMasked {
+			from = address.Mask(from, s.AddressMask)
+		}
+		var err error
+		if e.Day, e.Visitor, err = way.keys.Number(s.ID, zone, h.Time, from, h.Agent); err != nil {
+			return err
+		}
+	} else {
+		e.Day = dayOf(h.Time, zone)
 	}
-	day, visitor, err := way.keys.Number(s.ID, s.Zone(h.Time), h.Time, from, h.Agent)
-	if err != nil {
-		return err
-	}
-	e := &w.event
-	e.Day, e.Visitor = day, visitor
+	e.Time = cutTime(h.Time, zone, s.TimeStep)
+	limit(e, s)
 	if way.origin == 0 {
 		w.frame = event.AppendEvent(w.frame[:0], e)
 	} else {

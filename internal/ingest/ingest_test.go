@@ -191,7 +191,7 @@ func TestIngest_dropped(t *testing.T) {
 	var j frames
 	in, _ := newIngester(t, &j)
 	const good = `{"n":"pageview","u":"https://example.com/","d":"example.com"}`
-	want := ingest.Stats{Dropped: map[string]uint64{"unknown_site": 0, "bot": 0, "prefetch": 0}}
+	want := ingest.Stats{Dropped: map[string]uint64{"unknown_site": 0, "bot": 0, "prefetch": 0, "not_measured": 0}}
 	f := func(reason string, h *ingest.Hit) {
 		t.Helper()
 		verdict, err := in.Ingest(h)

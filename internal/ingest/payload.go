@@ -37,6 +37,9 @@ func (b *BadEvent) Error() string {
 	return strings.Join(parts, "; ")
 }
 
+// engagement is the name of the events that say how long and how far a page was read.
+const engagement = "engagement"
+
 // payload is a decoded body. Its strings are views of the body or the scanner's scratch.
 type payload struct {
 	members
@@ -301,7 +304,7 @@ func (p *payload) check() {
 		p.wrong(fieldName, "must be at most "+strconv.Itoa(maxName)+" characters")
 	case p.hasControl(p.name):
 		p.wrong(fieldName, "must not hold control characters")
-	case p.name == "engagement" && !p.hasScroll && !p.hasEngaged:
+	case p.name == engagement && !p.hasScroll && !p.hasEngaged:
 		p.wrong(fieldEngaged, "or scrollDepth is required with an engagement event")
 	}
 	switch {

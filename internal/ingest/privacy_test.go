@@ -120,11 +120,14 @@ func TestIngest_sitesOwnRules(t *testing.T) {
 	}
 }
 
-// hashed is a Keys that says which address it saw.
-type hashed struct{ seen []netip.Addr }
+// hashed is a Keys that says which addresses it saw, and when.
+type hashed struct {
+	seen []netip.Addr
+	at   []time.Time
+}
 
-func (h *hashed) Number(_ uint32, _ *time.Location, _ time.Time, from netip.Addr, _ string) (event.Day, uint64, error) {
-	h.seen = append(h.seen, from)
+func (h *hashed) Number(_ uint32, _ *time.Location, t time.Time, from netip.Addr, _ string) (event.Day, uint64, error) {
+	h.seen, h.at = append(h.seen, from), append(h.at, t)
 	return 20000, uint64(len(h.seen)), nil
 }
 
@@ -220,7 +223,7 @@ func TestImport(t *testing.T) {
 	f(8, `{"time":"2026-10-23T12:00:00Z`+rest, 1, 0)
 	f(9, `{"time":"2026-11-20T12:00:00Z","ip":"192.0.2.7","ua":"Googlebot/2.1","n":"pageview","u":"https://example.com/","d":"example.com"}`, 0, 1)
 	kept, dropped := im.Counts()
-	if want := map[string]uint64{"unknown_site": 1, "bot": 1, "prefetch": 0, "expired": 1, "future": 1}; kept != 3 || !cmp.Equal(dropped, want) {
+	if want := map[string]uint64{"unknown_site": 1, "bot": 1, "prefetch": 0, "not_measured": 0, "expired": 1, "future": 1}; kept != 3 || !cmp.Equal(dropped, want) {
 		t.Errorf("%d, %v", kept, dropped)
 	}
 	if live := in.Stats(); live.Kept != 0 || live.Dropped["bot"] != 0 {

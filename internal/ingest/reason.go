@@ -16,7 +16,8 @@ const (
 	UnknownSite Reason = iota
 	Bot
 	Prefetch
-	Expired // older than the site keeps events
+	NotMeasured // engagement, on a site that has no visits which it could belong to
+	Expired     // older than the site keeps events
 	Future
 	kept        // it was not dropped
 	reasons     = kept
@@ -25,7 +26,7 @@ const (
 
 // String returns the reason as metrics and tables name it.
 func (r Reason) String() string {
-	return [...]string{"unknown_site", "bot", "prefetch", "expired", "future", "kept"}[r]
+	return [...]string{"unknown_site", "bot", "prefetch", "not_measured", "expired", "future", "kept"}[r]
 }
 
 // counts counts what became of events, in parts such that processors seldom write to the same.
@@ -61,10 +62,11 @@ func (c *counts) read(n Reason) (uint64, map[string]uint64) {
 // defaultMask shortens addresses of events for sites that are not measured.
 const defaultMask = 2
 
-// note counts what became of an event, and notes its masked address where that is wanted. A site that is not measured has the number 0.
+// note counts what became of an event, and notes its masked address where that is wanted. A site that is not measured has the number 0; of one without
+// visitors no address is noted.
 func (by *way) note(w *work, h *Hit, s *site.Site, r Reason) {
 	by.counts.add(w, r)
-	if by.abuse == nil {
+	if by.abuse == nil || s != nil && !s.Visitors {
 		return
 	}
 	id, mask := uint32(0), defaultMask

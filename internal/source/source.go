@@ -29,6 +29,7 @@ type Found struct {
 	Source   string // name of a table, or a host, or a word as it was given; "" is direct
 	Channel  string // one of the channels
 	Referrer string // host and path without "www.", or ""
+	Given    bool   // Source is text of a parameter, in which no table knew anything
 }
 
 // Find decides where a hit came from. The first of utm_source, source and ref that says something is the source, else the referrer is.
@@ -50,6 +51,7 @@ func Find(in In) Found {
 		src = hostOrigin(ref)
 	}
 	found.Source = src.name
+	found.Given = src.word != "" && !src.known
 	found.Channel = channel(src, in)
 	return found
 }
@@ -60,6 +62,7 @@ type origin struct {
 	category category
 	word     string // what utm_source, source or ref said; "" where the referrer decided
 	paid     bool   // the word says that it was paid for
+	known    bool   // the name is one of a table
 }
 
 // hostOrigin returns the source a referrer stands for.
@@ -71,14 +74,14 @@ func hostOrigin(ref referrer) origin {
 	if e == nil {
 		return origin{name: ref.bare()}
 	}
-	return origin{name: e.name, category: e.category}
+	return origin{name: e.name, category: e.category, known: true}
 }
 
 // originOf returns the source that a parameter names: a host, an address, or a word for it. An unknown one is kept as it is.
 func originOf(given string) origin {
 	o := origin{word: given}
 	if w, ok := wordFor(given); ok {
-		o.name, o.category, o.paid = w.name, w.category, w.paid
+		o.name, o.category, o.paid, o.known = w.name, w.category, w.paid, true
 		return o
 	}
 	if !strings.Contains(given, ".") && !strings.Contains(given, ":") {
@@ -91,7 +94,7 @@ func originOf(given string) origin {
 		return from
 	}
 	if e := known.host(strings.ToLower(given)); e != nil {
-		o.name, o.category = e.name, e.category
+		o.name, o.category, o.known = e.name, e.category, true
 		return o
 	}
 	o.name = given
