@@ -1,10 +1,11 @@
-// Package tracker holds the script that sites load, as one file for the server to hand out.
+// Package tracker holds the scripts that sites load, each as one file for the server to hand out: the tracker, and the embed with which
+// a visitor objects on a site's own page.
 //
-// It is the start of the line: src is written in TypeScript, `npm run build -w tracker` makes dist/d.js from it, and web serves
-// that as /js/d.js. The script posts to /api/event.
+// It is the start of the line: src is written in TypeScript, `npm run build -w tracker` makes dist/d.js and dist/opt-out.js from it, and
+// web serves them as /js/d.js and /js/opt-out.js. The tracker posts to /api/event; the embed posts nothing.
 //
-// Invariants: dist/d.js is committed, is exactly what src builds to, and is below 1,000 bytes of gzip; `node build.mjs --check` fails
-// otherwise. It is the same for every site.
+// Invariants: the files in dist are committed, are exactly what src builds to, and are below 1,000 bytes of gzip (tracker) and 2,500 (embed);
+// `node build.mjs --check` fails otherwise. They are the same for every site.
 //
 // It does not serve anything, and there is no tracker logic in Go.
 package tracker
@@ -14,5 +15,11 @@ import _ "embed"
 //go:embed dist/d.js
 var script string
 
+//go:embed dist/opt-out.js
+var optOut string
+
 // Script returns the tracker: JavaScript, ASCII only.
 func Script() string { return script }
+
+// OptOut returns the embed for pages about privacy: JavaScript, ASCII only.
+func OptOut() string { return optOut }

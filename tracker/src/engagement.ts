@@ -7,20 +7,25 @@ const worthSending = 3000;
 /** The address of the page that is measured; '' before there is one. */
 export let page = '';
 
-let visible = false;
-let since = 0; // when the clock was last read
-let time = 0; // visible milliseconds not yet sent
-let bottom = 0; // lowest point seen, in pixels
-let sentDepth = 0; // percent
+// None of these is sent before flush and begin have set it.
+let visible: boolean;
+let since: number; // when the clock was last read
+let time: number; // visible milliseconds not yet sent
+let bottom: number; // lowest point seen, in pixels
+let sentDepth: number; // percent
 
 /** Begins to measure a page; with '' none. Call flush first, which reads the clock. */
-export function begin(url: string) {
+export const begin = (url: string) => {
   page = url;
   time = bottom = sentDepth = 0;
-}
+};
+
+const look = () => {
+  bottom = Math.max(bottom, scrollY + innerHeight);
+};
 
 /** Sends what was measured since the last event of the page, if it is worth one. */
-export function flush() {
+export const flush = () => {
   const now = performance.now();
   if (visible) {
     time += now - since;
@@ -38,12 +43,6 @@ export function flush() {
     sentDepth = Math.max(sentDepth, depth);
     time = 0;
   }
-}
+};
 
-export function watchScroll() {
-  on(document, 'scroll', look);
-}
-
-function look() {
-  bottom = Math.max(bottom, scrollY + innerHeight);
-}
+export const watchScroll = () => on('scroll', look);

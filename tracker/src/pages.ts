@@ -3,13 +3,15 @@ import { guarded, on } from './guard.js';
 import { hashMode } from './settings.js';
 import { send } from './transport.js';
 
-let waiting = false; // a page is to be counted as soon as it is visible
+let waiting: boolean; // a page is to be counted as soon as it is visible
+
+const { pushState } = history;
 
 /** Counts the page unless it is the one counted last. A prerendered or hidden page waits until it is seen. */
 const count = guarded(() => {
-  const { origin, pathname, search, hash } = location;
   // Without hash mode the fragment stays here: browsers never send it, and it may hold secrets.
-  const url = origin + pathname + search + (hashMode ? hash : '');
+  const url =
+    location.origin + location.pathname + location.search + (hashMode ? location.hash : '');
   waiting = document.hidden;
   if (waiting || url === page) {
     return;
@@ -22,29 +24,28 @@ const count = guarded(() => {
 });
 
 /** Counts the page that is loaded and every page that follows it without a load. */
-export function watchPages() {
+export const watchPages = () => {
   count();
-  on(document, 'visibilitychange', () => {
+  on('visibilitychange', () => {
     flush();
     if (waiting) {
       count();
     }
   });
-  on(window, 'pagehide', flush);
-  on(window, 'pageshow', (event: PageTransitionEvent) => {
+  on('pagehide', flush);
+  on('pageshow', (event: PageTransitionEvent) => {
     // Back from the back-forward cache: the script does not run again, but the page is seen again.
     if (event.persisted) {
       begin('');
       count();
     }
   });
-  on(window, 'popstate', count);
+  on('popstate', count);
   if (hashMode) {
-    on(window, 'hashchange', count);
+    on('hashchange', count);
   }
-  const { pushState } = history;
   history.pushState = function (...args) {
     pushState.apply(this, args); // What it throws is the page's own.
     count();
   };
-}
+};

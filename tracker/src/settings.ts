@@ -1,20 +1,14 @@
-// What the site owner wrote on the script tag. It is there only while the script first runs.
-const script = document.currentScript as HTMLScriptElement;
-const data = script.dataset;
-const { hostname, protocol } = location;
+import { data, home } from './tag.js';
 
-/** Hosts that are the developer's own machine; about:, blob: and data: pages have an empty one. */
-const ownMachine = /^$|(^|\.)localhost$|^127\.[\d.]+$|^\[::1]$/;
+/** Pages of the developer's own machine, as protocol and host name; about:, blob: and data: pages have no host name. */
+const ownMachine = /^file:|:$|[:.]localhost$|:127\.[\d.]+$|:\[::1]$/;
 
 /** Whether this page is to be measured at all. */
 export const isMeasured =
-  data.local != null || (protocol !== 'file:' && !ownMachine.test(hostname));
+  data.local != null || !ownMachine.test(location.protocol + location.hostname);
 
-/** Where events are posted. An origin carries no user name and password, which fetch refuses. */
-export const api = data.api || `${new URL(script.src).origin}/api/event`;
+/** Where events are posted. */
+export const api = data.api || `${home}api/event`;
 
-/** The site, as the server knows it. */
-export const domain = data.domain || hostname;
-
-/** Whether the fragment is a part of the page's address. */
-export const hashMode = data.hash != null;
+/** Whether the fragment is a part of the page's address, as an event says it. */
+export const hashMode = data.hash == null ? undefined : 1;

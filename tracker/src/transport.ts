@@ -1,4 +1,6 @@
-import { api, domain, hashMode } from './settings.js';
+import { isObjected } from './objection.js';
+import { api, hashMode } from './settings.js';
+import { domain } from './tag.js';
 
 /** What an event carries beyond its name, address and site. */
 export interface Fields {
@@ -10,36 +12,36 @@ export interface Fields {
   e?: number;
 }
 
-/** Whether this browser was told not to be counted, here or in a tracker used before. */
-function isIgnored(): boolean {
-  try {
-    return [localStorage.daysalt_ignore, localStorage.plausible_ignore].includes('true');
-  } catch {
-    return false; // Storage is forbidden, so nothing can have been said in it.
-  }
-}
-
 /** Sends one event. It may throw, so callers are guarded. */
-export function send(name: string, url: string, fields: Fields) {
-  if (isIgnored()) {
-    return;
+export const send = (name: string, url: string, fields: Fields) => {
+  try {
+    if (isObjected()) {
+      return;
+    }
+  } catch {
+    // Storage is forbidden, so nothing can have been said in it.
   }
   const body = JSON.stringify({
     n: name,
     u: url,
     d: domain,
-    r: fields.r,
-    sd: fields.sd,
-    e: fields.e,
-    h: hashMode ? 1 : undefined,
+    ...fields,
+    h: hashMode,
     // Automation is reported, not hidden: the server counts it as a bot.
     b: navigator.webdriver ? 1 : undefined,
   });
   try {
-    // A text body makes the content type text/plain, which needs no preflight request. A rejection is
-    // not followed by a beacon: the server may have the event, and it would be counted twice.
-    fetch(api, { method: 'POST', body, keepalive: true, credentials: 'omit' }).catch(() => {});
+    // A text body makes the content type text/plain, which needs no preflight request. Where the browser allows cookies of other
+    // sites, an objection at the server arrives as one; the answer is of no interest, so it need not be readable (no-cors). A rejection
+    // is not followed by a beacon: the server may have the event, and it would be counted twice.
+    fetch(api, {
+      method: 'POST',
+      body,
+      keepalive: true,
+      mode: 'no-cors',
+      credentials: 'include',
+    }).catch(() => {});
   } catch {
     navigator.sendBeacon(api, body);
   }
-}
+};

@@ -12,7 +12,16 @@ export interface Options {
   hidden?: boolean;
   webdriver?: boolean;
   storage?: Record<string, string>;
-  storageThrows?: boolean;
+  /** What the browser refuses: storage as such, or only to write. */
+  storageThrows?: 'always' | 'on writing';
+  /** How the page came to be loaded: a navigation, a reload, or back and forward. */
+  navigation?: 0 | 1 | 2;
+  /** What the page holds beside the tag. */
+  html?: string;
+  /** The page's language, and the browser's. */
+  lang?: string;
+  language?: string;
+  globalPrivacyControl?: boolean;
   /** What fetch does: answer, answer with a rejection, throw, or not be there. */
   fetch?: 'ok' | 'rejects' | 'throws' | 'missing';
 }
@@ -24,8 +33,27 @@ export interface Request {
   init?: RequestInit;
 }
 
+/** Storage whose methods are no items. */
+function makeStorage(items: Record<string, string>, readOnly: boolean): Record<string, string> {
+  return Object.defineProperties(items, {
+    setItem: {
+      value: (name: string, value: string) => {
+        if (readOnly) {
+          throw new DOMException('full', 'QuotaExceededError');
+        }
+        items[name] = value;
+      },
+    },
+    removeItem: {
+      value: (name: string) => {
+        delete items[name];
+      },
+    },
+  });
+}
+
 /**
- * As much of a browser tab as the tracker uses, with time and scrolling in the test's hands.
+ * As much of a browser tab as the scripts use, with time and scrolling in the test's hands.
  *
  * Events fire only when a test says so, in the order Chromium fires them. The script runs in a context of its
  * own, where a global that is not faked here does not exist.
@@ -45,21 +73,34 @@ export class Tab {
 
   constructor(options: Options = {}) {
     const url = options.url ?? 'https://example.com/';
-    this.storage = options.storage ?? {};
+    this.storage = makeStorage({ ...options.storage }, options.storageThrows === 'on writing');
+    const dom = new Window({ url }).document;
+    dom.body.innerHTML = (options.tag ?? plainTag) + (options.html ?? '');
     this.document = Object.assign(new EventTarget(), {
       hidden: options.hidden ?? false,
       referrer: options.referrer ?? '',
-      currentScript: parseTag(options.tag ?? plainTag, url),
-      documentElement: Object.defineProperty({}, 'scrollHeight', { get: () => this.pageHeight }),
+      readyState: 'interactive',
+      currentScript: dom.body.firstElementChild,
+      documentElement: Object.defineProperty({ lang: options.lang ?? '' }, 'scrollHeight', {
+        get: () => this.pageHeight,
+      }),
+      createElement: (name: string) => dom.createElement(name),
+      querySelectorAll: (selector: string) => dom.querySelectorAll(selector),
     });
-    const go = (_state: unknown, _title: string, to?: string | URL | null) => {
+    Object.defineProperty(this.document, 'URL', { get: () => this.location.href });
+    const go = (state: unknown, _title: string, to?: string | URL | null) => {
       const next = new URL(to ?? '', this.location);
-      if (next.origin !== this.location.origin) {
+      if (
+        next.origin !== this.location.origin ||
+        next.username !== this.location.username ||
+        next.password !== this.location.password
+      ) {
         throw new DOMException('another origin', 'SecurityError');
       }
       this.location = next;
+      this.history.state = state;
     };
-    this.history = { pushState: go, replaceState: go };
+    this.history = { state: null as unknown, pushState: go, replaceState: go };
     this.globals = this.makeGlobals(new URL(url), options);
     vm.createContext(this.globals);
   }
@@ -73,18 +114,28 @@ export class Tab {
       history: this.history,
       navigator: {
         webdriver: options.webdriver ?? false,
+        language: options.language ?? 'en-GB',
+        globalPrivacyControl: options.globalPrivacyControl,
         sendBeacon: (url: string, body: string) => this.requests.push({ by: 'beacon', url, body }),
       },
-      performance: { now: () => this.time },
+      performance: { now: () => this.time, navigation: { type: options.navigation ?? 0 } },
+      addEventListener: (type: string, f: () => void, capture?: boolean) => {
+        this.window.addEventListener(type, f);
+        // The window hears what happens to the document on its way down; of what goes up again, not everything.
+        if (capture) {
+          this.document.addEventListener(type, f);
+        }
+      },
       console: { debug: log, error: log, info: log, log, warn: log },
       innerHeight: 800,
       URL,
+      URLSearchParams,
       ...(options.fetch !== 'missing' && { fetch: this.makeFetch(options.fetch ?? 'ok') }),
     };
     Object.defineProperty(globals, 'scrollY', { get: () => this.top });
     Object.defineProperty(globals, 'localStorage', {
       get: () => {
-        if (options.storageThrows) {
+        if (options.storageThrows === 'always') {
           throw new DOMException('denied', 'SecurityError');
         }
         return this.storage;
@@ -109,6 +160,11 @@ export class Tab {
 
   set location(to: URL) {
     this.globals.location = to;
+  }
+
+  /** What a reader of the page sees in the embed. */
+  get box(): HTMLElement {
+    return this.document.querySelectorAll('[data-daysalt-optout]')[0] as unknown as HTMLElement;
   }
 
   /** The body of the last event. */
@@ -185,10 +241,4 @@ export class Tab {
   pageShow(persisted: boolean) {
     this.window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted }));
   }
-}
-
-function parseTag(tag: string, url: string) {
-  const { document } = new Window({ url });
-  document.body.innerHTML = tag;
-  return document.body.firstElementChild;
 }
