@@ -86,10 +86,10 @@ func (s *Server) siteOf(field, domain string) (stats.Site, error) {
 	if !ok {
 		return stats.Site{}, fault.NotFoundf(field, "is not one of the sites")
 	}
-	return stats.Site{ID: one.ID, Domain: one.Domain, Zone: one.Zone(s.now())}, nil
+	return stats.Site{ID: one.ID, Domain: one.Domain, Zone: one.Zone(s.now()), Anonymous: !one.Visitors, MinVisitors: one.MinVisitors}, nil
 }
 
-// realtime answers how many visitors there are now: a bare number, as Plausible's API does.
+// realtime answers how many visitors there are now: a bare number, as Plausible's API does; null where that is not to be known.
 func (s *Server) realtime(c *fiber.Ctx) error {
 	one, err := s.siteOf("site_id", c.Query("site_id"))
 	if err != nil {

@@ -38,6 +38,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return // A stop found the connection idle when the request came: nobody would get the answer.
 	}
 	if header := &ctx.Request.Header; !header.IsPost() || string(header.RequestURI()) != eventPath || !plainHost(header.Host()) {
+		ctx.Response.Header.Set(fiber.HeaderContentSecurityPolicy, noFrame) // pages have their own
 		s.routed(ctx)
 		connOf(ctx).answers(systemTime()) // it may have taken seconds
 		return
@@ -93,11 +94,12 @@ func (s *Server) collectRouted(c *fiber.Ctx) error {
 	return s.collect(c.Context(), &h)
 }
 
-// collect takes an event. An objection by Global Privacy Control comes before the body is looked at, and is answered like a kept event.
+// collect takes an event. An objection by Global Privacy Control or by the opt-out cookie comes before the body is looked at, and is answered like a
+// kept event. Do Not Track is a matter of the site, which only the body names.
 func (s *Server) collect(ctx *fasthttp.RequestCtx, h *head) error {
 	answer := &ctx.Response
 	answer.Header.SetCanonical(headerOrigin, anyOrigin)
-	if string(bytes.Trim(h.objection, " \t")) == "1" { // HTTP allows tabs around a value
+	if h.objects() {
 		accept(answer)
 		return nil
 	}
@@ -125,6 +127,7 @@ func (s *Server) ingestHit(ctx *fasthttp.RequestCtx, h *head) (ingest.Verdict, e
 	hit.Agent = utils.UnsafeString(ctx.Request.Header.UserAgent())
 	hit.Hints.Brands, hit.Hints.Platform, hit.Hints.Mobile = utils.UnsafeString(h.brands), utils.UnsafeString(h.platform), utils.UnsafeString(h.mobile)
 	hit.Language, hit.Purpose = utils.UnsafeString(h.language), utils.UnsafeString(h.purpose)
+	hit.DNT = isOne(h.dnt)
 	hit.Body = ctx.Request.Body() // as it came: not inflated
 	return s.ingest.Ingest(&c.hit)
 }
@@ -162,9 +165,8 @@ func preflight(c *fiber.Ctx) error {
 	return c.SendStatus(fiber.StatusNoContent)
 }
 
-// tracker returns the handler of the script, compressed once.
-func (s *Server) tracker() fiber.Handler {
-	plain := s.cfg.Tracker
+// script returns the handler of a script that sites load, compressed once.
+func script(plain []byte) fiber.Handler {
 	zipped, br := compress(plain)
 	sum := sha256.Sum256(plain)
 	tag := `W/"` + hex.EncodeToString(sum[:8]) + `"` // weak: it names every encoding

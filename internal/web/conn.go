@@ -45,6 +45,8 @@ type conn struct {
 	peer   netip.Addr // the other end; headers are not believed
 	hit    ingest.Hit // of the present request
 
+	objects bool // the present request is an objection with a body that may be too long
+
 	closed    atomic.Bool // nothing can be answered any more
 	begun     bool        // some of the next request was read
 	requestBy time.Time   // when all of it must be there; zero until it is asked for
@@ -83,7 +85,7 @@ func connOf(ctx *fasthttp.RequestCtx) *conn {
 
 // answers says that the answer to the present request begins. What is read then is the next one.
 func (c *conn) answers(now time.Time) {
-	c.begun, c.requestBy = false, time.Time{}
+	c.begun, c.objects, c.requestBy = false, false, time.Time{}
 	c.idleBy = now.Add(c.limits.idle)
 	c.answerBy = now.Add(c.limits.answer)
 }
@@ -116,7 +118,14 @@ func (c *conn) Read(p []byte) (int, error) {
 
 func (c *conn) tellRead(by time.Time) error {
 	c.readTold = by
-	return c.SetReadDeadline(by)
+	return c.Conn.SetReadDeadline(by)
+}
+
+// SetReadDeadline notes that the present request is an objection: fasthttp calls it where headerRead asks for it, and nowhere else. The deadlines
+// are the conn's own.
+func (c *conn) SetReadDeadline(time.Time) error {
+	c.objects = true
+	return nil
 }
 
 // Write sends a piece of an answer, as long as the client has time to take it.

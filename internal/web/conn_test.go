@@ -191,3 +191,19 @@ func (f ingesterFunc) Ingest(*ingest.Hit) (ingest.Verdict, error) {
 	f()
 	return ingest.Verdict{Kept: 1}, nil
 }
+
+// fasthttp's word that a request is an objection holds for that request, and changes no deadline.
+func TestConn_objects(t *testing.T) {
+	connection(t, func(c *conn, client net.Conn, system *told) {
+		send(client, 0, "a")
+		mustRead(t, c, "a")
+		before := system.reads
+		if err := c.SetReadDeadline(time.Now().Add(time.Hour)); err != nil || !c.objects || system.reads != before {
+			t.Errorf("%v, objects %v, the system was told %d times", err, c.objects, system.reads-before)
+		}
+		mustStop(t, c, 5*time.Second)
+		if c.answers(time.Now()); c.objects {
+			t.Error("the next request objects too")
+		}
+	})
+}

@@ -10,6 +10,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
+// noFrame is the policy of every answer that has no other: it runs nothing and stands in no frame.
+const noFrame = "default-src 'none'; frame-ancestors 'none'"
+
 // refuseAmbiguous refuses what a proxy before us could have read in another way. The connection is closed, so that whatever follows on it is not read
 // as a request.
 func refuseAmbiguous(c *fiber.Ctx) error {

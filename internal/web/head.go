@@ -14,8 +14,11 @@ type head struct {
 	hosts, lengths, encodings int  // lines of Host, Content-Length, Transfer-Encoding
 	folded                    bool // a line goes on in the next
 
-	objection, coding, language, purpose []byte // Sec-GPC, Content-Encoding, Accept-Language, Sec-Purpose
-	brands, platform, mobile             []byte // client hints
+	gpc, dnt                 []byte // Sec-GPC, DNT
+	optedOut                 bool   // the opt-out cookie is there
+	coding                   []byte // Content-Encoding
+	language, purpose        []byte // Accept-Language, Sec-Purpose
+	brands, platform, mobile []byte // client hints
 
 	section []byte // from the first to the last line that may say who sent the request
 }
@@ -62,6 +65,12 @@ func (h *head) take(line []byte) bool {
 			h.lengths++
 		case named(line, "Content-Encoding"):
 			keepFirst(&h.coding, line, len("Content-Encoding"))
+		case named(line, "Cookie"):
+			h.optedOut = h.optedOut || hasOptOut(line[len("Cookie:"):])
+		}
+	case 'd', 'D':
+		if named(line, "Dnt") {
+			keepFirst(&h.dnt, line, len("Dnt"))
 		}
 	case 't', 'T':
 		h.encodings += one(named(line, "Transfer-Encoding"))
@@ -87,7 +96,7 @@ func (h *head) takeSec(line []byte) {
 		name string
 		to   *[]byte
 	}{
-		{"Sec-Gpc", &h.objection},
+		{"Sec-Gpc", &h.gpc},
 		{"Sec-Purpose", &h.purpose},
 		{"Sec-Ch-Ua", &h.brands},
 		{"Sec-Ch-Ua-Platform", &h.platform},
@@ -102,7 +111,10 @@ func (h *head) takeSec(line []byte) {
 
 // peek asks fasthttp for what the section was read for.
 func (h *head) peek(header *fasthttp.RequestHeader) {
-	h.objection, h.coding = header.Peek("Sec-Gpc"), header.Peek("Content-Encoding")
+	h.gpc, h.dnt, h.coding = header.Peek("Sec-Gpc"), header.Peek("Dnt"), header.Peek("Content-Encoding")
+	for _, cookies := range header.PeekAll("Cookie") {
+		h.optedOut = h.optedOut || hasOptOut(cookies)
+	}
 	h.language, h.purpose = header.Peek("Accept-Language"), header.Peek("Sec-Purpose")
 	h.brands, h.platform, h.mobile = header.Peek("Sec-Ch-Ua"), header.Peek("Sec-Ch-Ua-Platform"), header.Peek("Sec-Ch-Ua-Mobile")
 }

@@ -24,7 +24,7 @@ func (e endless) Answer(ctx context.Context, _ stats.Site, _ *query.Question) (*
 	return nil, fault.Unavailablef(ctx.Err(), "not now")
 }
 
-func (endless) Current(context.Context, stats.Site) (int, error) { return 0, nil }
+func (endless) Current(context.Context, stats.Site) (stats.Value, error) { return stats.Value{}, nil }
 
 // A question may take long; a server that is told to stop does not wait for it.
 func TestShutdown_endsQuestions(t *testing.T) {

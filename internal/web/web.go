@@ -1,5 +1,5 @@
-// Package web is everything that is reached over HTTP: it takes events from trackers, serves the tracker and the dashboard, and answers the
-// read API.
+// Package web is everything that is reached over HTTP: it takes events from trackers and objections from visitors, serves the tracker, the opt-out
+// page and the dashboard, and answers the read API.
 //
 // It stands at both ends of the line: a tracker's request becomes an ingest.Hit, a dashboard's question goes to stats. It is the only package
 // that knows fiber.
@@ -7,7 +7,8 @@
 // Invariants: a request that two servers could read differently is refused before anything else looks at it. fiber's strings are reused after
 // a handler returns; what stays is copied here. The visitor's address is the socket's peer, whatever a header says, but where the peer is a
 // trusted proxy: then address says which header is believed. No address, agent, path or query string is logged. The dashboard and the read API
-// answer this machine only, until there are accounts.
+// answer this machine only, until there are accounts. An event that comes with an objection is answered like a kept one, byte for byte, and reaches
+// nobody; nothing counts or notes who objects. No page but the opt-out page may stand in a frame.
 //
 // It decides nothing about an event (ingest does) and nothing about a number (query does).
 package web
@@ -50,7 +51,7 @@ type Ingester interface {
 // Answerer answers questions about a site.
 type Answerer interface {
 	Answer(ctx context.Context, s stats.Site, q *query.Question) (*stats.Answer, error)
-	Current(ctx context.Context, s stats.Site) (int, error)
+	Current(ctx context.Context, s stats.Site) (stats.Value, error)
 }
 
 // Sites finds sites.
@@ -64,11 +65,14 @@ type Config struct {
 	Version     string
 	Demo        bool                          // serve /demo
 	Tracker     []byte                        // d.js
+	OptOut      []byte                        // opt-out.js
 	Dashboard   fs.FS                         // the built dashboard, or an empty one
 	Attribution func() (text, address string) // of the location database; "" for none
 
 	Proxies      address.Proxies // whose word on the visitor's address is believed
 	ClientHeader string          // the one header they say it in; "" for X-Forwarded-For and Forwarded
+
+	StoresAddresses bool // masked addresses are kept for defence against abuse; the opt-out page says so
 }
 
 // Server answers HTTP.
@@ -83,6 +87,7 @@ type Server struct {
 	routed fasthttp.RequestHandler // all of app
 	limits limits
 	assets *assets
+	optOut *optOutPage
 
 	questions context.Context // ends when the server stops, and every question with it
 	stop      context.CancelFunc
@@ -94,7 +99,11 @@ func New(cfg Config, in Ingester, answers Answerer, sites Sites, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, ingest: in, stats: answers, sites: sites, now: now, log: log, assets: built, limits: usualLimits()}
+	page, err := loadOptOut()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, ingest: in, stats: answers, sites: sites, now: now, log: log, assets: built, optOut: page, limits: usualLimits()}
 	s.questions, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		DisableStartupMessage: true,
@@ -103,10 +112,14 @@ func New(cfg Config, in Ingester, answers Answerer, sites Sites, log *slog.Logge
 		BodyLimit:             maxBody,
 		ErrorHandler:          s.fail,
 		CaseSensitive:         true,
+
+		// A body is looked at by handlers only, and a file that somebody sends must not get to the disk.
+		DisablePreParseMultipartForm: true,
 	})
 	s.routes()
 	s.routed = s.app.Handler()
-	s.app.Server().Handler = s.handle
+	server := s.app.Server()
+	server.Handler, server.HeaderReceived, server.ErrorHandler = s.handle, headerRead, unread(server.ErrorHandler)
 	return s, nil
 }
 
@@ -114,7 +127,10 @@ func (s *Server) routes() {
 	s.app.Use(s.recoverPanic, refuseAmbiguous)
 	s.app.Post(eventPath, s.collectRouted)
 	s.app.Options(eventPath, preflight)
-	s.app.Get("/js/d.js", s.tracker())
+	s.app.Get("/js/d.js", script(s.cfg.Tracker))
+	s.app.Get("/js/opt-out.js", script(s.cfg.OptOut))
+	s.app.Get(optOutPath, s.showOptOut)
+	s.app.Post(optOutPath, s.takeOptOut)
 	if s.cfg.Demo {
 		s.app.Get("/demo", demo)
 		s.app.Get("/demo/:page", demo)
@@ -166,6 +182,7 @@ func (s *Server) fail(c *fiber.Ctx, err error) error {
 	if status == fiber.StatusServiceUnavailable {
 		c.Set(fiber.HeaderRetryAfter, "5")
 	}
+	c.Set(fiber.HeaderContentSecurityPolicy, noFrame)
 	return c.Status(status).JSON(fiber.Map{"error": message})
 }
 

@@ -46,9 +46,9 @@ func (f answerer) Answer(context.Context, stats.Site, *query.Question) (*stats.A
 	return f()
 }
 
-func (f answerer) Current(context.Context, stats.Site) (int, error) {
+func (f answerer) Current(context.Context, stats.Site) (stats.Value, error) {
 	_, err := f()
-	return 7, err
+	return stats.Value{Hundredths: 700}, err
 }
 
 // fixture is what a server is made of; zero values stand for a part that does nothing.
@@ -56,7 +56,8 @@ type fixture struct {
 	config web.Config
 	ingest ingester
 	stats  answerer
-	peer   string // where requests seem to come from; "" is where they do come from
+	sites  web.Sites // shop.example and blog.example where it is nil
+	peer   string    // where requests seem to come from; "" is where they do come from
 	log    *logged
 }
 
@@ -115,8 +116,11 @@ func (f *fixture) new(t *testing.T) (*web.Server, error) {
 	if f.log == nil {
 		f.log = &logged{}
 	}
+	if f.sites == nil {
+		f.sites = sites(t)
+	}
 	f.config.Version = "1.2.3"
-	return web.New(f.config, f.ingest, f.stats, sites(t), slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})), noon)
+	return web.New(f.config, f.ingest, f.stats, f.sites, slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})), noon)
 }
 
 // serve starts the server and returns its address.
