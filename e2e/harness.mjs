@@ -1,7 +1,7 @@
 // What the browser tests share: a real server on a fresh data directory, made-up sites on other origins, and a real browser.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { chromium } from 'playwright-core';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const buildDir = join(root, 'build');
-const binary = join(root, 'bin', 'daysalt');
+const binary = process.env.DAYSALT ?? join(root, 'bin', 'daysalt');
 
 /** A free port; another process may take it in between, which then shows as a clear listen error. */
 async function freePort() {
@@ -23,7 +23,7 @@ async function freePort() {
 }
 
 /** Starts daysalt on a fresh (or given) data directory. stop() ends it as an operator would. */
-export async function startDaysalt(dir) {
+export async function startDaysalt(dir, settings = {}) {
   const data = dir ?? (await mkdtemp(join(tmpdir(), 'daysalt-e2e-')));
   const [port, admin] = [await freePort(), await freePort()];
   const child = spawn(
@@ -39,7 +39,10 @@ export async function startDaysalt(dir) {
       '--web-demo',
     ],
     // Keys in the process alone: none is left behind in the user's own directory.
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DAYSALT_SALT_STORAGE: 'memory' } },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, DAYSALT_SALT_STORAGE: 'memory', ...settings },
+    },
   );
   let log = '';
   child.stderr.on('data', (text) => {
@@ -84,6 +87,7 @@ export async function servePages(pages) {
   return { port: server.address().port, close: () => server.close() };
 }
 
+const chrome = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const flags = [
   '--no-sandbox',
   '--disable-gpu',
@@ -96,10 +100,11 @@ const flags = [
 ];
 
 /** Opens a browser: as a person's, or as what it is (automated) for the test that bots are seen. */
-export async function openBrowser({ automated = false, ...options } = {}) {
+export async function openBrowser({ automated = false, args = [], ...options } = {}) {
+  const own = automated ? [] : ['--disable-blink-features=AutomationControlled'];
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: automated ? flags : [...flags, '--disable-blink-features=AutomationControlled'],
+    executablePath: chrome,
+    args: [...flags, ...own, ...args],
   });
   const agent = `Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${browser.version().split('.')[0]}.0.0.0 Safari/537.36`;
   const context = await browser.newContext({
@@ -109,6 +114,45 @@ export async function openBrowser({ automated = false, ...options } = {}) {
     ...options,
   });
   return { browser, context };
+}
+
+/**
+ * Opens a browser as a person has it, with a profile on disk: only there can be said whether cookies of other sites are sent.
+ * close() ends it and deletes the profile.
+ */
+export async function openProfile({ thirdPartyCookies, args = [], ...options }) {
+  const profile = await mkdtemp(join(tmpdir(), 'daysalt-profile-'));
+  await mkdir(join(profile, 'Default'));
+  const blocked = thirdPartyCookies === 'blocked';
+  await writeFile(
+    join(profile, 'Default', 'Preferences'),
+    JSON.stringify({
+      profile: { block_third_party_cookies: blocked, cookie_controls_mode: blocked ? 1 : 0 },
+    }),
+  );
+  const agent =
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36';
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: chrome,
+    // The agent is a flag too: a page that is left sends with the browser's own, which says that it is headless, and is a bot.
+    args: [
+      ...flags,
+      '--disable-blink-features=AutomationControlled',
+      `--user-agent=${agent}`,
+      ...args,
+    ],
+    userAgent: agent,
+    viewport: { width: 1280, height: 1000 },
+    locale: 'en-GB',
+    ...options,
+  });
+  return {
+    context,
+    close: async () => {
+      await context.close();
+      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
 }
 
 /** A time zone in which it is about noon now, so that no test's day ends while it runs. */
