@@ -33,18 +33,49 @@ type Facts struct {
 	Zone   *time.Location
 	Today  period.Date // in Zone: a row whose retention ends before or on this day is not read
 	Limits Limits
+	// MinVisitors is how many visitors a group must have to be shown; 0 and 1 withhold nothing. Answers that are about everybody are exact.
+	MinVisitors int
+	// Anonymous says that the site has no visitor numbers: all that is made of visitors and visits is null, and rows that would be ordered by it
+	// are ordered by events.
+	Anonymous bool
 }
 
 // Statement is SQL to run. Its rows have a String for each dimension, a nullable Int64 for each metric, in the question's order, and
-// an Int64 with the number of rows without pagination (0 if it was not asked for).
+// what its Form says.
 type Statement struct {
 	SQL    string
 	Params map[string]string // the values of {name:Type}, as the engine reads the text of a parameter
+	Form   Form
 }
 
-// Compile makes the statement that answers a question. The error is a bug of this package: a checked question compiles.
+// Compile makes the statement that answers a question. The error is a fault.Invalid where a site without visitor numbers is asked for a visit's entry or exit; any
+// other is a bug of this package: a checked question compiles.
 func Compile(n *Normal, f Facts) (*Statement, error) {
-	p := &plan{Normal: n, params: baseParams(f, n.Range)}
+	p, err := newPlan(n, f)
+	if err != nil {
+		return nil, err
+	}
+	switch form := p.form(); form {
+	case Withheld:
+		return p.guardedStatement("withheld", form, f)
+	case Cells:
+		return p.guardedStatement("cells", form, f)
+	default:
+		o := p.question()
+		o.Limits = f.Limits
+		sql, err := render("question", o)
+		if err != nil {
+			return nil, err
+		}
+		return &Statement{SQL: sql, Params: p.params}, nil
+	}
+}
+
+func newPlan(n *Normal, f Facts) (*plan, error) {
+	p := &plan{Normal: n, params: baseParams(f, n.Range), anonymous: f.Anonymous}
+	if f.MinVisitors > 1 {
+		p.k = f.MinVisitors
+	}
 	p.params["zone"] = f.Zone.String()
 	p.params["limit"] = strconv.Itoa(n.Pagination.Limit)
 	p.params["offset"] = strconv.Itoa(n.Pagination.Offset)
@@ -52,14 +83,13 @@ func Compile(n *Normal, f Facts) (*Statement, error) {
 		c, _ := lookup(d)
 		p.columns = append(p.columns, c)
 	}
+	if err := p.answerable(); err != nil {
+		return nil, err
+	}
 	if err := p.filter(); err != nil {
 		return nil, err
 	}
-	sql, err := render("question", p.question(f.Limits))
-	if err != nil {
-		return nil, err
-	}
-	return &Statement{SQL: sql, Params: p.params}, nil
+	return p, nil
 }
 
 // Current makes the statement that counts a site's visitors with an event since a moment. Its one row is one Int64.
@@ -94,8 +124,10 @@ func render(name string, data any) (string, error) {
 // plan is a question on its way to SQL.
 type plan struct {
 	*Normal
-	columns []column
-	params  map[string]string
+	columns   []column
+	params    map[string]string
+	k         int  // visitors that a group must have to be shown; 0 for any number
+	anonymous bool // there are no visitor numbers
 
 	stored  []string // filters on columns that every row of a visit repeats
 	derived []string // filters on what only the whole visit tells

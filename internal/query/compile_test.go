@@ -65,6 +65,46 @@ func TestCompile(t *testing.T) {
 	f("pages_by_entry_page", `"metrics":["pageviews"],"dimensions":["event:page","visit:entry_page"]`)
 }
 
+func TestCompileWithheld(t *testing.T) {
+	f := func(name, members string, anonymous bool) {
+		t.Helper()
+		r, err := query.Parse([]byte(with(members)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := normal(&r.Questions[0].Question)
+		about := facts()
+		about.MinVisitors, about.Anonymous = 10, anonymous
+		stmt, err := query.Compile(&n, about)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, stmt)
+	}
+	// What is about everybody is exact: the same statement.
+	f("totals", `"metrics":["visitors","visits","pageviews","events","views_per_visit","bounce_rate","visit_duration"]`, false)
+	f("hours", `"metrics":["visitors","pageviews","bounce_rate"],"date_range":"day","dimensions":["time"]`, false)
+	f("withheld_sources", `"dimensions":["visit:source"],"include":{"total_rows":true},"pagination":{"limit":9}`, false)
+	f("withheld_pages_by_events", `"dimensions":["event:page"]`, true)
+	f("withheld_hours_of_a_page", `"metrics":["pageviews","bounce_rate"],"date_range":"day","dimensions":["time"],"filters":[["is","event:page",["/"]],["is_not","visit:exit_page",["/b"]]]`, false)
+	f("withheld_cells", `"dimensions":["visit:source","time:day"]`, false)
+}
+
+func TestTally(t *testing.T) {
+	r, err := query.Parse([]byte(with(`"dimensions":["visit:source"]`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := normal(&r.Questions[0].Question)
+	about := facts()
+	about.MinVisitors = 10
+	stmt, err := query.Tally(&n, about)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "withheld_tally", stmt)
+}
+
 func TestCurrent(t *testing.T) {
 	stmt, err := query.Current(facts(), november.Add(-5*time.Minute), november)
 	if err != nil {

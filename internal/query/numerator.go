@@ -97,11 +97,26 @@ func (p *plan) source(n numerator) source {
 func (p *plan) numerators() []numerator {
 	var all []numerator
 	for _, m := range p.Metrics {
-		for _, n := range m.of() {
+		made := m.of()
+		if !p.known(m) {
+			made = []numerator{events} // says which rows there are
+		}
+		for _, n := range made {
 			if !slices.Contains(all, n) {
 				all = append(all, n)
 			}
 		}
 	}
 	return all
+}
+
+// sources returns where numerators come from.
+func (p *plan) sources(all []numerator) []source {
+	var used []source
+	for _, s := range []source{fromEvents, fromTouched, fromVisits} {
+		if slices.ContainsFunc(all, func(n numerator) bool { return p.source(n) == s }) {
+			used = append(used, s)
+		}
+	}
+	return used
 }

@@ -34,6 +34,11 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%q: %v", body, err)
 			}
+			guarded := facts()
+			guarded.MinVisitors, guarded.Anonymous = 10, len(body)%2 == 0
+			if _, err := query.Compile(&n, guarded); err != nil && fault.KindOf(err) != fault.Invalid {
+				t.Fatalf("%q on a site that withholds: %v", body, err)
+			}
 			plain := n
 			plain.Filters = nil
 			for _, filter := range n.Filters {

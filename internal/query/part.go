@@ -36,27 +36,37 @@ type rows struct {
 	Attributes []string // columns that every row of a visit repeats
 }
 
-func (p *plan) question(l Limits) outer {
-	o := outer{Total: p.Include.TotalRows, Limits: l}
+func (p *plan) question() outer {
+	o := outer{Total: p.Include.TotalRows}
 	for i, c := range p.columns {
 		key := "k" + strconv.Itoa(i)
 		o.Keys = append(o.Keys, key)
 		o.Select = append(o.Select, c.label(key)+" AS d"+strconv.Itoa(i))
 	}
 	for i, m := range p.Metrics {
-		o.Select = append(o.Select, m.sql()+" AS m"+strconv.Itoa(i))
-		if sum := "sum(" + string(m.of()[0]) + ")"; !slices.Contains(o.Present, sum) {
+		o.Select = append(o.Select, p.metric(m)+" AS m"+strconv.Itoa(i))
+		first := m.of()[0]
+		if !p.known(m) {
+			first = events
+		}
+		if sum := "sum(" + string(first) + ")"; !slices.Contains(o.Present, sum) {
 			o.Present = append(o.Present, sum)
 		}
 	}
 	o.Order = p.order()
 	all := p.numerators()
-	for _, s := range []source{fromEvents, fromTouched, fromVisits} {
-		if slices.ContainsFunc(all, func(n numerator) bool { return p.source(n) == s }) {
-			o.Parts = append(o.Parts, p.part(s, o.Keys, all))
-		}
+	for _, s := range p.sources(all) {
+		o.Parts = append(o.Parts, p.part(s, o.Keys, all))
 	}
 	return o
+}
+
+// metric is a metric in SQL, or null where the site cannot know it.
+func (p *plan) metric(m Metric) string {
+	if !p.known(m) {
+		return "CAST(NULL, 'Nullable(Int64)')"
+	}
+	return m.sql()
 }
 
 // order returns the asked order, made total by the dimensions. They are ordered by their keys: an empty value comes first, whatever it is called.
@@ -64,6 +74,9 @@ func (p *plan) order() []string {
 	var order, named []string
 	for _, o := range p.OrderBy {
 		name := "m" + strconv.Itoa(slices.Index(p.Metrics, Metric(o.By)))
+		if !p.known(Metric(o.By)) {
+			name = p.byEvents()
+		}
 		if i := slices.Index(p.Dimensions, Dimension(o.By)); i >= 0 {
 			name = "k" + strconv.Itoa(i)
 		}
@@ -81,6 +94,18 @@ func (p *plan) order() []string {
 	return order
 }
 
+// byEvents is what rows are ordered by in place of a metric that is not known.
+func (p *plan) byEvents() string {
+	switch p.form() {
+	case Plain:
+		return "sum(" + string(events) + ")"
+	case Withheld:
+		return "if(hidden, NULL, by_events)"
+	default:
+		return "by_events"
+	}
+}
+
 func (p *plan) part(s source, keys []string, all []numerator) part {
 	one := part{Source: "visits", Keys: keys, Where: p.derived, Visits: rows{Stored: p.stored, Match: p.match}}
 	if s == fromEvents {
@@ -96,12 +121,7 @@ func (p *plan) part(s source, keys []string, all []numerator) part {
 			one.Where = slices.Concat(p.derived, []string{"matched > 0"})
 		}
 	}
-	for i, c := range p.columns {
-		one.Select = append(one.Select, c.key(s)+" AS "+keys[i])
-		if c.class == storedClass && s != fromEvents {
-			one.Visits.Attributes = append(one.Visits.Attributes, c.row)
-		}
-	}
+	p.keyed(&one, s)
 	for _, n := range all {
 		value := "0"
 		if p.source(n) == s {
@@ -109,7 +129,29 @@ func (p *plan) part(s source, keys []string, all []numerator) part {
 		}
 		one.Select = append(one.Select, value+" AS "+string(n))
 	}
+	if p.form() != Plain {
+		entered := ""
+		if p.paged && !p.has(eventClass) {
+			entered = p.enteredOnMatch()
+		}
+		one.Select = append(one.Select, p.crowds(s, "", entered, false)...)
+	}
 	return one
+}
+
+// keyed lets a part select its keys.
+func (p *plan) keyed(one *part, s source) {
+	for i, c := range p.columns {
+		one.Select = append(one.Select, c.key(s)+" AS "+one.Keys[i])
+		if c.class == storedClass && s != fromEvents {
+			one.Visits.Attributes = append(one.Visits.Attributes, c.row)
+		}
+	}
+}
+
+// enteredOnMatch is the condition that a visit began on a page that the filters on events let through.
+func (p *plan) enteredOnMatch() string {
+	return strings.Join(slices.Concat([]string{"views > 0"}, p.entered), " AND ")
 }
 
 // value is a numerator in the part that yields it.
@@ -126,7 +168,7 @@ func (p *plan) value(n numerator, s source) string {
 	// A bounce says something of the page a visit entered on: with a filter on the page, only visits that entered there count.
 	inEntries, inBounces := "count()", "countIf(bounced)"
 	if p.paged && !p.has(eventClass) {
-		entered := strings.Join(slices.Concat([]string{"views > 0"}, p.entered), " AND ")
+		entered := p.enteredOnMatch()
 		inEntries, inBounces = "countIf("+entered+")", "countIf(bounced AND "+entered+")"
 	}
 	return map[numerator]string{

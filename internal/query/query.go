@@ -8,7 +8,9 @@
 // parameters. A statement reads one site's rows that have not expired, writes nothing, and its limits are part of it. Answers are
 // deterministic: rows that are equal by what was asked for are ordered by their dimensions.
 //
-// A question that this version cannot answer rightly is refused with a fault.Invalid that names the field; nothing is left out silently.
+// A question that this version cannot answer rightly is refused with a fault.Invalid that names the field; nothing is left out silently. Where a site
+// keeps groups of fewer than MinVisitors back, statements leave them out or make their numbers null, say so in their rows, and leave out what they
+// could be computed with (see sql/withheld.sql). With several dimensions this takes more than one statement: stats does it then.
 // The package runs no statement and knows no sealed days yet.
 package query
 

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/daysalt/daysalt/internal/query"
@@ -19,13 +20,50 @@ type Row struct {
 	Metrics    []Value  `json:"metrics"`
 }
 
-// Meta is what was asked for by the question's include.
+// Meta is what was asked for by the question's include, and what must be known of the answer.
 type Meta struct {
-	TimeLabels []string `json:"time_labels,omitempty"`
-	TotalRows  *int64   `json:"total_rows,omitempty"`
+	TimeLabels []string                 `json:"time_labels,omitempty"`
+	TotalRows  *int64                   `json:"total_rows,omitempty"` // of those that are shown
+	Withheld   *Withheld                `json:"withheld,omitempty"`   // nil where nothing is
+	Warnings   map[query.Metric]Warning `json:"metric_warnings,omitempty"`
 }
 
-// Value is one number of an answer, or null where there was no visit to make it of.
+// Withheld says that an answer does not hold everything, and from how many visitors on it would.
+type Withheld struct {
+	MinVisitors int    `json:"min_visitors"`
+	Warning     string `json:"warning"`
+}
+
+// Warning says what is wrong with a metric of the answer.
+type Warning struct {
+	Code    string `json:"code"`
+	Warning string `json:"warning"`
+}
+
+// warn notes why an answer has no rows or no numbers where there may be some.
+func (m *Meta) warn(site Site, asked []query.Metric, withheld bool) {
+	if withheld {
+		of := "visitors"
+		if site.Anonymous {
+			of = "events"
+		}
+		m.Withheld = &Withheld{site.MinVisitors, fmt.Sprintf(
+			"What is about fewer than %d %s is left out or null, and so is what it could be found out with.", site.MinVisitors, of)}
+	}
+	if !site.Anonymous {
+		return
+	}
+	for _, metric := range asked {
+		if metric != query.Pageviews && metric != query.Events {
+			if m.Warnings == nil {
+				m.Warnings = make(map[query.Metric]Warning)
+			}
+			m.Warnings[metric] = Warning{"no_visitor_numbers", "This site makes no visitor numbers: visitors and visits are not known."}
+		}
+	}
+}
+
+// Value is one number of an answer, or null: there was no visit to make it of, it is withheld, or the site does not know it.
 type Value struct {
 	Hundredths int64 // whole numbers end in 00
 	Null       bool

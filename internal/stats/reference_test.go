@@ -51,6 +51,17 @@ type group struct {
 
 // answer returns the rows of the answer as the metrics files write them, and how many there are without pagination.
 func answer(rows []event.Row, site stats.Site, now time.Time, q *query.Question) ([]string, int) {
+	r := newReference(rows, site, now, q)
+	r.makeVisits()
+	r.countEvents()
+	if r.hourly() && !r.matching() && !r.byEvent() {
+		r.countTouched()
+	}
+	r.countVisits()
+	return r.table()
+}
+
+func newReference(rows []event.Row, site stats.Site, now time.Time, q *query.Question) *reference {
 	r := &reference{
 		site: site, today: period.DateOf(now.In(site.Zone)), n: q.At(q.Dates.Resolve(now, site.Zone)),
 		visits: map[visitKey]*visit{}, groups: map[string]*group{},
@@ -61,13 +72,7 @@ func answer(rows []event.Row, site stats.Site, now time.Time, q *query.Question)
 			r.rows = append(r.rows, e)
 		}
 	}
-	r.makeVisits()
-	r.countEvents()
-	if r.hourly() && !r.matching() && !r.byEvent() {
-		r.countTouched()
-	}
-	r.countVisits()
-	return r.table()
+	return r
 }
 
 func (r *reference) makeVisits() {

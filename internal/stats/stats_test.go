@@ -174,8 +174,8 @@ func TestCurrent(t *testing.T) {
 	rows[len(rows)-1].Day = event.Day(period.DateOf(now.In(site.Zone))) - 1
 	insert(t, rows)
 	n, err := newService(t, db, now).Current(t.Context(), site)
-	if err != nil || n != 3 {
-		t.Errorf("%d visitors, %v; want 3", n, err)
+	if err != nil || n.String() != "3" {
+		t.Errorf("%s visitors, %v; want 3", n, err)
 	}
 }
 

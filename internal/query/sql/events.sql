@@ -13,9 +13,14 @@ WHERE {{template "scope"}} AND kind != 'engagement'
 {{- range .Visits.Match}} AND {{.}}{{end}}
 {{- if .Join}}{{range .Where}} AND {{.}}{{end}}
 {{- else if .Where}}
-AND (visitor, visit_start) IN (
+AND {{template "of_visits" .}}
+{{- end}}
+{{- end}}
+
+{{/* of_visits says that a row of events is of a visit that meets conditions. */}}
+{{- define "of_visits" -}}
+(visitor, visit_start) IN (
 SELECT visitor, visit_start FROM (
 {{template "visit_rows" .Visits}}
 ) WHERE {{range $i, $condition := .Where}}{{if $i}} AND {{end}}{{$condition}}{{end}})
-{{- end}}
 {{- end}}
