@@ -34,9 +34,24 @@ describe('batcher', () => {
     expect(requests.map(({ sites }) => sites)).toEqual([['a', 'b', 'c']]);
     expect(a).toEqual({ status: 'fulfilled', value: answer('a') });
     expect(c).toEqual({ status: 'fulfilled', value: answer('c') });
-    expect(b).toMatchObject({ status: 'rejected', reason: new ApiError('no b', false) });
+    expect(b).toMatchObject({ status: 'rejected', reason: new ApiError('no b', 'later') });
     await ask(question('d'), never());
     expect(requests).toHaveLength(2);
+  });
+
+  it('knows a question that is wrong from a server that cannot answer', async () => {
+    const again = async (error: string) => {
+      const refuse = createBatcher(async () => [{ error }]);
+      const [one] = await Promise.allSettled([refuse(question('a'), never())]);
+      return one?.status === 'rejected' && (one.reason as ApiError).again;
+    };
+    expect(await again('filters[0]: visit:entry_page is not known')).toBe('never');
+    expect(await again('site_id: is not one of the sites')).toBe('never');
+    expect(await again('date_range[1]: must be a date')).toBe('never');
+    expect(await again('the database does not answer')).toBe('later');
+    expect(await again('metrics could not be read')).toBe('later');
+    expect(await again('constructor: odd')).toBe('later');
+    expect(await again('internal error')).toBe('later');
   });
 
   it('leaves out a question nobody waits for any more', async () => {
@@ -72,7 +87,7 @@ describe('batcher', () => {
   });
 
   it('fails all when the request fails, and any answer that is none', async () => {
-    const broken = createBatcher(() => Promise.reject(new ApiError('down', true)));
+    const broken = createBatcher(() => Promise.reject(new ApiError('down', 'soon')));
     await expect(broken(question('a'), never())).rejects.toThrow('down');
     const odd = createBatcher(async () => [{} as Answer]);
     await expect(odd(question('a'), never())).rejects.toBeInstanceOf(ApiError);

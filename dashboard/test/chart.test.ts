@@ -64,6 +64,17 @@ describe('series', () => {
     expect(series.labels).toHaveLength(3);
   });
 
+  it('keeps what is not shown apart from zero', () => {
+    const rows = new Map([
+      ['2026-11-22 00:00:00', null],
+      ['2026-11-22 01:00:00', 3],
+    ]);
+    const values = (now: string, empty: 0 | null) =>
+      buildSeries(labels, rows, now, empty).drawn.map(({ value }) => value);
+    expect(values('2026-11-23 09:00:00', 0)).toEqual([null, 3, 0]);
+    expect(values('2026-11-23 09:00:00', null)).toEqual([null, 3, null]);
+  });
+
   it('is finished when the range lies in the past', () => {
     const series = buildSeries(labels, new Map(), '2026-11-23 09:00:00');
     expect(series.drawn).toHaveLength(3);
@@ -110,8 +121,25 @@ describe('geometry', () => {
     expect(line).not.toMatch(/NaN|Infinity/);
   });
 
+  it('breaks the line where there is no value', () => {
+    const values = [null, 4, 6, null, null, 5, null];
+    const broken = lay({ ...plot, values, buckets: 7 }, 618, 240, String);
+    const { x, line, area, lone, gaps, frame } = broken;
+    expect(line.match(/M/g)).toHaveLength(2);
+    expect(area.match(/M/g)).toHaveLength(2);
+    expect(Number.parseFloat(line.slice(1))).toBeCloseTo(x(1), 3);
+    expect(line + area).not.toMatch(/NaN|Infinity/);
+    expect(lone).toEqual([5]);
+    expect(gaps).toEqual([
+      [frame.left, x(0.5)],
+      [x(2.5), x(4.5)],
+      [x(5.5), frame.right],
+    ]);
+    expect(lay({ ...plot, values: [0, 0] }, 618, 240, String).gaps).toEqual([]);
+  });
+
   it('stays sane with one point and with none', () => {
-    for (const values of [[], [3]]) {
+    for (const values of [[], [3], [null]]) {
       const { line, area } = lay({ ...plot, values, buckets: 1 }, 400, 200, String);
       expect(line + area).not.toMatch(/NaN|Infinity/);
     }

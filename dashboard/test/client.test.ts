@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
-import { fetchCurrentVisitors, fetchSites } from '../src/api/client.ts';
+import { fetchCurrentVisitors, fetchSites, sendBatch } from '../src/api/client.ts';
 
 /** A server that sends `head` at once and then nothing until the request is given up. */
 function silent(head: boolean) {
@@ -29,7 +29,7 @@ it.each([false, true])('gives a request up after its time, head there: %s', asyn
   const sites = fetchSites();
   expect(timeout).toHaveBeenCalledWith(30_000);
   expire();
-  await expect(sites).rejects.toMatchObject({ name: 'ApiError', transient: true });
+  await expect(sites).rejects.toMatchObject({ name: 'ApiError', again: 'soon' });
 });
 
 it.each([false, true])('leaves an abort of the caller an abort, head there: %s', async (head) => {
@@ -39,4 +39,22 @@ it.each([false, true])('leaves an abort of the caller an abort, head there: %s',
   await Promise.resolve();
   caller.abort();
   await expect(current).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+it.each([
+  [400, 'never'],
+  [404, 'never'],
+  [500, 'soon'],
+  [503, 'soon'],
+])('knows from the status %s when to ask again: %s', async (status, again) => {
+  vi.stubGlobal('fetch', async () => new Response('{"error":"no"}', { status }));
+  await expect(fetchSites()).rejects.toMatchObject({ message: 'no', again });
+});
+
+it('takes null for the current visitors, and for nothing else', async () => {
+  vi.stubGlobal('fetch', async () => new Response('null'));
+  const { signal } = new AbortController();
+  expect(await fetchCurrentVisitors('a.example', signal)).toBeNull();
+  await expect(fetchSites(signal)).rejects.toMatchObject({ name: 'ApiError' });
+  await expect(sendBatch([], signal)).rejects.toMatchObject({ name: 'ApiError' });
 });

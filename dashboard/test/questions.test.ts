@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { breakdown, isLive, series, totals } from '../src/api/questions.ts';
+import { breakdown, isAnonymous, isLive, series, totals } from '../src/api/questions.ts';
 import { dateLabel, hourLabel } from '../src/state/clock.ts';
 import { DIMENSIONS } from '../src/state/dimensions.ts';
 import { rangeOf } from '../src/state/periods.ts';
@@ -30,7 +30,7 @@ describe('questions', () => {
   });
 
   it('ask for the chosen metric by day, by hour for today', () => {
-    expect(series('a.example', view)).toEqual({
+    expect(series('a.example', view, false)).toEqual({
       site_id: 'a.example',
       date_range: '7d',
       filters,
@@ -38,16 +38,16 @@ describe('questions', () => {
       dimensions: ['time:day'],
       include: { time_labels: true },
     });
-    const today = series('a.example', parseView(''));
+    const today = series('a.example', parseView(''), false);
     expect(today.dimensions).toEqual(['time:hour']);
     expect(isLive(today)).toBe(true);
-    expect(isLive(series('a.example', view))).toBe(false);
+    expect(isLive(series('a.example', view, false))).toBe(false);
   });
 
   it('ask for nine rows of each report, in an order that does not change by chance', () => {
     for (const panel of PANELS) {
       for (const report of panel.reports) {
-        expect(breakdown('a.example', view, report)).toEqual({
+        expect(breakdown('a.example', view, report, false)).toEqual({
           site_id: 'a.example',
           date_range: '7d',
           filters,
@@ -61,6 +61,26 @@ describe('questions', () => {
         });
       }
     }
+  });
+
+  it('go by pageviews where a site makes no visitor numbers', () => {
+    expect(series('a.example', view, true).metrics).toEqual(['pageviews']);
+    const report = PANELS[0]?.reports[0];
+    if (!report) throw new Error('no report');
+    const question = breakdown('a.example', view, report, true);
+    expect(question.metrics).toEqual(['pageviews']);
+    expect(question.order_by?.[0]).toEqual(['pageviews', 'desc']);
+  });
+
+  it('are told by their answers that a site makes none', () => {
+    const answer = (code: string) => ({
+      results: [],
+      meta: { metric_warnings: { visits: { code, warning: '' } } },
+      query: {},
+    });
+    expect(isAnonymous(answer('no_visitor_numbers'))).toBe(true);
+    expect(isAnonymous(answer('something_else'))).toBe(false);
+    expect(isAnonymous({ results: [], meta: {}, query: {} })).toBe(false);
   });
 
   it('turn each dimension into its filter', () => {

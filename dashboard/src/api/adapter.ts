@@ -39,7 +39,8 @@ export function createClient(): QueryClient {
       queries: {
         // A server on the same machine answers without any network, so the browser's idea of being offline does not count.
         networkMode: 'always',
-        retry: (failures, error) => error instanceof ApiError && error.transient && failures < 1,
+        retry: (failures, error) =>
+          error instanceof ApiError && error.again === 'soon' && failures < 1,
         retryDelay: 600,
         // pulse.ts does this, for all questions in one request.
         refetchOnWindowFocus: false,
@@ -70,8 +71,8 @@ export function useAnswer(question: Question): Shown<Answered> {
   });
 }
 
-export function useCurrentVisitors(domain: string): Shown<number> {
-  return useResult<number>({
+export function useCurrentVisitors(domain: string): Shown<number | null> {
+  return useResult<number | null>({
     queryKey: ['now', domain],
     queryFn: ({ signal }) => fetchCurrentVisitors(domain, signal),
     staleTime: 0,

@@ -55,11 +55,17 @@ async function deliver(send: Send, batch: readonly Waiting[]): Promise<void> {
     batch.forEach((one, i) => {
       const answer = answers[i];
       if (isAnswer(answer)) one.resolve(answer);
-      else one.reject(new ApiError(errorText(answer), false));
+      else one.reject(refused(one.question, errorText(answer)));
     });
   } catch (error) {
     for (const one of batch) one.reject(error);
   }
+}
+
+/** A refusal that begins with a field of the question names what is wrong there; any other is about the server. */
+function refused(question: Question, text: string): ApiError {
+  const [, field = ''] = /^(\w+)[^ ]*: /.exec(text) ?? [];
+  return new ApiError(text, Object.hasOwn(question, field) ? 'never' : 'later');
 }
 
 function isAnswer(answer: Answer | Refusal | undefined): answer is Answer {

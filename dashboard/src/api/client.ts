@@ -6,14 +6,19 @@ import type { Answer, BatchAnswer, Question, Refusal } from './types.ts';
 const TIMEOUT_MS = 30_000;
 
 /**
+ * When the same may be asked again: `soon` after no connection, no answer in time or a 5xx, `later` where the server answers but has
+ * no answer to give, `never` where what was asked is wrong.
+ */
+export type Again = 'soon' | 'later' | 'never';
+
+/**
  * A request or question that failed. `message` is the server's own sentence, or empty when there was none
  * (no connection, or an answer that is not ours); it is shown as text.
  */
 export class ApiError extends Error {
-  /** `transient` failures may pass by themselves: no connection, no answer in time, or a 5xx. */
   constructor(
     message: string,
-    readonly transient: boolean,
+    readonly again: Again,
   ) {
     super(message);
     this.name = 'ApiError';
@@ -21,17 +26,21 @@ export class ApiError extends Error {
 }
 
 export async function fetchSites(signal?: AbortSignal): Promise<Site[]> {
-  const body = await request<{ sites?: unknown }>('/api/v1/sites', signal ? { signal } : {});
-  if (!Array.isArray(body.sites)) throw new ApiError('', false);
+  const body = await request<{ sites?: unknown } | null>('/api/v1/sites', signal ? { signal } : {});
+  if (!Array.isArray(body?.sites)) throw new ApiError('', 'later');
   return body.sites as Site[];
 }
 
-export async function fetchCurrentVisitors(domain: string, signal: AbortSignal): Promise<number> {
+/** Null where the number is not shown. */
+export async function fetchCurrentVisitors(
+  domain: string,
+  signal: AbortSignal,
+): Promise<number | null> {
   const count = await request<unknown>(
     `/api/v1/stats/realtime/visitors?site_id=${encodeURIComponent(domain)}`,
     { signal },
   );
-  if (typeof count !== 'number') throw new ApiError('', false);
+  if (typeof count !== 'number' && count !== null) throw new ApiError('', 'later');
   return count;
 }
 
@@ -40,14 +49,14 @@ export async function sendBatch(
   queries: readonly Question[],
   signal: AbortSignal,
 ): Promise<readonly (Answer | Refusal)[]> {
-  const body = await request<BatchAnswer>('/api/v2/query', {
+  const body = await request<BatchAnswer | null>('/api/v2/query', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ queries }),
     signal,
   });
-  if (!Array.isArray(body.answers) || body.answers.length !== queries.length)
-    throw new ApiError('', false);
+  if (!Array.isArray(body?.answers) || body.answers.length !== queries.length)
+    throw new ApiError('', 'later');
   return body.answers;
 }
 
@@ -63,10 +72,10 @@ async function request<T>(url: string, init: RequestInit): Promise<T> {
     body = await response.json().catch(() => init.signal?.throwIfAborted());
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    throw new ApiError('', true);
+    throw new ApiError('', 'soon');
   }
-  if (!response.ok) throw new ApiError(errorText(body), response.status >= 500);
-  if (body === undefined || body === null) throw new ApiError('', true);
+  if (!response.ok) throw new ApiError(errorText(body), response.status >= 500 ? 'soon' : 'never');
+  if (body === undefined) throw new ApiError('', 'soon');
   return body as T;
 }
 

@@ -1,6 +1,7 @@
 // Keeps what is on the screen fresh, and only that: nothing is asked while the page is hidden, everything that has gone
 // stale is asked once when it is shown again.
-import type { QueryClient } from '@tanstack/query-core';
+import type { Query, QueryClient } from '@tanstack/query-core';
+import { ApiError } from './client.ts';
 
 /** An event is in answers within 2 s; with this it is on the screen within 5 s of the visit. */
 export const LIVE_MS = 3_000;
@@ -22,9 +23,19 @@ export function startPulse(client: QueryClient): () => void {
   };
 }
 
-/** Asks for what is stale: live answers are at once, past days after minutes, and what has failed until it is answered. */
+/**
+ * Asks for what is stale: live answers are at once, past days after minutes, and what has failed until it is answered. What was
+ * asked wrongly is not asked again.
+ */
 function refresh(client: QueryClient): Promise<void> {
-  return client.refetchQueries({ type: 'active', stale: true }, { cancelRefetch: false });
+  return client.refetchQueries(
+    { type: 'active', stale: true, predicate: mayBeAnswered },
+    { cancelRefetch: false },
+  );
+}
+
+function mayBeAnswered({ state: { error } }: Query): boolean {
+  return !(error instanceof ApiError && error.again === 'never');
 }
 
 /** A timer that waits for its work: a slow server is asked less often, never twice at once. */

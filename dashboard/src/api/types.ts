@@ -19,13 +19,22 @@ export interface Question {
 
 export interface Result {
   dimensions: readonly string[];
-  /** In the order asked for; null where a metric has no value. */
+  /** In the order asked for; null where a metric has no value, or where the value is not shown. */
   metrics: readonly (number | null)[];
+}
+
+export interface Meta {
+  time_labels?: readonly string[];
+  total_rows?: number;
+  /** There where rows are left out or numbers are null because they are about too few. */
+  withheld?: { min_visitors: number; warning: string };
+  /** Metrics that have no value at all, and why. */
+  metric_warnings?: Partial<Record<MetricId, { code: string; warning: string }>>;
 }
 
 export interface Answer {
   results: readonly Result[];
-  meta: { time_labels?: readonly string[]; total_rows?: number };
+  meta: Meta;
   /** The question as understood, with absolute dates. */
   query: { date_range?: readonly string[] };
 }

@@ -15,6 +15,10 @@ export interface Words {
   name: string;
   /** Said of a bucket that still runs. */
   soFar: string;
+  /** Said where a value is not shown; a dash where there is none to show. */
+  none: string;
+  /** Whether gaps of the line hide something. */
+  hides: boolean;
   value(value: number, long: boolean): string;
   time(label: string, long: boolean): string;
 }
@@ -117,6 +121,17 @@ function Axes({ geometry, series, words }: { geometry: Geometry; series: Series;
           </text>
         </g>
       ))}
+      {words.hides &&
+        geometry.gaps.map(([from, to]) => (
+          <g key={from}>
+            <line class={styles.gap} x1={from} x2={to} y1={frame.bottom} y2={frame.bottom} />
+            {to - from > 8 * words.none.length && (
+              <text x={(from + to) / 2} y={frame.bottom - 10} text-anchor="middle">
+                {words.none}
+              </text>
+            )}
+          </g>
+        ))}
       {geometry.labels.map((index) => (
         <text
           key={index}
@@ -149,6 +164,7 @@ function Curve({ geometry, series, last, at }: CurveProps) {
   // The curve is one path drawn twice, cut where the last finished bucket lies, so that dashes continue the line exactly.
   const cut = series.unfinished ? x(Math.max(0, last - 1)) : frame.width;
   const marked = at ?? (series.unfinished || last === 0 ? last : undefined);
+  const value = marked === undefined ? undefined : series.drawn[marked]?.value;
   return (
     <g>
       <defs>
@@ -171,13 +187,11 @@ function Curve({ geometry, series, last, at }: CurveProps) {
       {at !== undefined && (
         <line class={styles.cursor} x1={x(at)} x2={x(at)} y1={frame.top} y2={frame.bottom} />
       )}
-      {marked !== undefined && (
-        <circle
-          class={styles.dot}
-          cx={x(marked)}
-          cy={y(series.drawn[marked]?.value ?? 0)}
-          r={at === undefined ? 3.5 : 5}
-        />
+      {geometry.lone.map((i) => (
+        <circle key={i} class={styles.dot} cx={x(i)} cy={y(series.drawn[i]?.value ?? 0)} r={3.5} />
+      ))}
+      {marked !== undefined && typeof value === 'number' && (
+        <circle class={styles.dot} cx={x(marked)} cy={y(value)} r={at === undefined ? 3.5 : 5} />
       )}
     </g>
   );
@@ -207,7 +221,7 @@ function Tooltip({
         {series.unfinished && at === series.drawn.length - 1 && ` · ${words.soFar}`}
       </span>
       <span class={styles.what}>
-        <strong>{words.value(bucket.value, true)}</strong> {words.name}
+        <strong>{write(words, bucket.value)}</strong> {bucket.value !== null && words.name}
       </span>
     </div>
   );
@@ -215,5 +229,10 @@ function Tooltip({
 
 function describe(series: Series, words: Words, at: number): string {
   const bucket = series.drawn[at];
-  return bucket ? `${words.time(bucket.label, true)}: ${words.value(bucket.value, true)}` : '';
+  return bucket ? `${words.time(bucket.label, true)}: ${write(words, bucket.value)}` : '';
+}
+
+/** A bucket's value with every digit. */
+export function write(words: Words, value: number | null): string {
+  return value === null ? words.none : words.value(value, true);
 }

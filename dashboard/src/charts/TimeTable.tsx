@@ -1,5 +1,5 @@
 import type { Series } from './series.ts';
-import type { Words } from './TimeChart.tsx';
+import { type Words, write } from './TimeChart.tsx';
 import styles from './timetable.module.css';
 
 interface Props {
@@ -35,7 +35,7 @@ export function TimeTable({ series, time, caption, words }: Props) {
                 {words.time(bucket.label, true)}
                 {series.unfinished && i === last && <span class={styles.note}> {words.soFar}</span>}
               </th>
-              <td>{words.value(bucket.value, true)}</td>
+              <td>{write(words, bucket.value)}</td>
             </tr>
           ))}
         </tbody>

@@ -2,7 +2,8 @@
 import type { ValueKind } from '../state/metrics.ts';
 import { language, locale } from './index.ts';
 
-const DASH = '–';
+/** Stands for a number that is not there. */
+export const DASH = '–';
 
 /** A number cut to at most about seven characters: 9,876 · 12.3K · 4.5M. German writes 123.456 out before it says Mio. */
 export function shortCount(value: number): string {

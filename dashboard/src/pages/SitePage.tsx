@@ -1,8 +1,8 @@
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { useLocation } from 'preact-iso/router';
 import { useAnswer } from '../api/adapter.ts';
 import type { Bootstrap } from '../api/bootstrap.ts';
-import { totals } from '../api/questions.ts';
+import { isAnonymous, totals } from '../api/questions.ts';
 import { CurrentVisitors } from '../controls/CurrentVisitors.tsx';
 import { FilterBar } from '../controls/FilterBar.tsx';
 import { PeriodPicker } from '../controls/PeriodPicker.tsx';
@@ -26,17 +26,20 @@ import styles from './sitepage.module.css';
 export function SitePage({ site, bootstrap }: { site: Site; bootstrap: Bootstrap }) {
   const { url, route } = useLocation();
   const search = url.includes('?') ? url.slice(url.indexOf('?')).split('#', 1)[0] : '';
+  const view = useMemo(() => parseView(search ?? ''), [search]);
+  const anonymous = useAnonymous(site, view);
   const siteView = useMemo<SiteView>(() => {
     const href = (next: View) => siteHref(site.domain, next);
     return {
       site,
       sites: bootstrap.sites,
-      view: parseView(search ?? ''),
+      view,
+      anonymous,
       href,
       replace: (next) => route(href(next), true),
     };
-  }, [site, bootstrap.sites, search]);
-  const { period } = siteView.view;
+  }, [site, bootstrap.sites, view, anonymous]);
+  const { period } = view;
   useTitle(`${site.domain} · ${t(`period.${period}`)} · daysalt`);
 
   const bar = (
@@ -60,10 +63,18 @@ export function SitePage({ site, bootstrap }: { site: Site; bootstrap: Bootstrap
             <Breakdown key={panel.id} panel={panel} />
           ))}
         </div>
-        {periodOf(period).days > 1 && <p class={styles.note}>* {t('metrics.sum')}</p>}
+        {periodOf(period).days > 1 && !anonymous && <p class={styles.note}>* {t('metrics.sum')}</p>}
       </Frame>
     </SiteViewContext.Provider>
   );
+}
+
+/** Whether the site makes no visitor numbers. The top numbers say so; while they do not answer, what they said last holds. */
+function useAnonymous(site: Site, view: View): boolean {
+  const { data } = useAnswer(totals(site.domain, view));
+  const said = useRef(false);
+  if (data) said.current = isAnonymous(data.answer);
+  return said.current;
 }
 
 /** Which days are shown. The server's answer says; until it is there, the same dates are worked out here. */

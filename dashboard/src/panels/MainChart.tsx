@@ -1,13 +1,13 @@
 import { useMemo, useState } from 'preact/hooks';
 import { type Answered, useAnswer } from '../api/adapter.ts';
-import { metricOf, series as seriesQuestion } from '../api/questions.ts';
-import { buildSeries, type Series } from '../charts/series.ts';
+import { isAnonymous, metricOf, series as seriesQuestion } from '../api/questions.ts';
+import { type Bucket, buildSeries, type Series } from '../charts/series.ts';
 import { TimeChart, type Words } from '../charts/TimeChart.tsx';
 import { TimeTable } from '../charts/TimeTable.tsx';
-import { formatDates, formatTime, formatValue } from '../i18n/format.ts';
+import { DASH, formatDates, formatTime, formatValue } from '../i18n/format.ts';
 import { language, locale, t } from '../i18n/index.ts';
 import { currentTime, hourLabel } from '../state/clock.ts';
-import { kindOf, type ValueKind } from '../state/metrics.ts';
+import { counted, kindOf, type ValueKind } from '../state/metrics.ts';
 import { periodOf } from '../state/periods.ts';
 import { useSiteView } from '../state/siteview.ts';
 import { cx } from '../ui/cx.ts';
@@ -17,8 +17,8 @@ import styles from './mainchart.module.css';
 
 /** The chosen metric over the period, as a chart or as a table. */
 export function MainChart() {
-  const { site, view } = useSiteView();
-  const { data, error, busy, retry } = useAnswer(seriesQuestion(site.domain, view));
+  const { site, view, anonymous } = useSiteView();
+  const { data, error, busy, retry } = useAnswer(seriesQuestion(site.domain, view, anonymous));
   const [asTable, setAsTable] = useState(false);
   const shown = useShown(data, site.timezone);
 
@@ -26,7 +26,8 @@ export function MainChart() {
     <div class={styles.main}>
       <div class={styles.head}>
         <h2 class={styles.title} id="chart-title">
-          {shown?.title ?? chartTitle(view.metric, periodOf(view.period).interval)}
+          {shown?.title ??
+            chartTitle(counted(view.metric, anonymous), periodOf(view.period).interval)}
         </h2>
         <button
           type="button"
@@ -79,27 +80,33 @@ interface Shown {
 function useShown(data: Answered | undefined, timezone: string): Shown | undefined {
   const now = hourLabel(currentTime(), timezone);
   return useMemo(() => {
-    if (!data) return undefined;
+    // Without visitor numbers there is nothing to draw of the metric; the same by pageviews is on its way.
+    if (!data || isAnonymous(data.answer)) return undefined;
     const { question, answer } = data;
     const metric = metricOf(question);
     const kind = kindOf(metric);
     const interval = question.dimensions?.[0] === 'time:hour' ? 'hour' : 'day';
     const rows = new Map(
-      answer.results.map((row) => [row.dimensions[0] ?? '', row.metrics[0] ?? 0]),
+      answer.results.map((row) => [row.dimensions[0] ?? '', row.metrics[0] ?? null]),
     );
     const series = buildSeries(
       answer.meta?.time_labels ?? [],
       rows,
       interval === 'hour' ? now : now.slice(0, 10),
+      // No events are none to count, but there is no average of nothing.
+      kind === 'count' ? 0 : null,
     );
     const title = chartTitle(metric, interval);
+    const hides = answer.meta?.withheld !== undefined;
     const words: Words = {
       name: t(`metric.${metric}`),
       soFar: t('chart.sofar'),
+      none: hides ? t('value.hidden') : DASH,
+      hides,
       keys: `${title}. ${t('chart.keys')}`,
       value: (value, long) => formatValue(kind, value, long),
       time: formatTime,
-      summary: summarise(title, series, kind),
+      summary: summarise(title, series, kind, hides),
     };
     return { series, kind, interval, title, words };
     // The language is read inside: a change of it is a change of every word.
@@ -110,13 +117,14 @@ function chartTitle(metric: Parameters<typeof kindOf>[0], interval: 'hour' | 'da
   return t(`chart.by.${interval}`, { metric: t(`metric.${metric}`) });
 }
 
-function summarise(title: string, { drawn, labels }: Series, kind: ValueKind): string {
+function summarise(title: string, { drawn, labels }: Series, kind: ValueKind, hides: boolean) {
   const range = formatDates(labels[0] ?? '', labels.at(-1) ?? '');
-  const [first] = drawn;
-  if (!first) return t('chart.empty', { title, range });
-  const max = drawn.reduce((a, b) => (b.value > a.value ? b : a), first);
-  const min = drawn.reduce((a, b) => (b.value < a.value ? b : a), first);
-  return t('chart.summary', {
+  const known = drawn.filter((bucket) => bucket.value !== null) as (Bucket & { value: number })[];
+  const [first] = known;
+  if (!first) return t(hides ? 'chart.hidden' : 'chart.empty', { title, range });
+  const max = known.reduce((a, b) => (b.value > a.value ? b : a), first);
+  const min = known.reduce((a, b) => (b.value < a.value ? b : a), first);
+  const summary = t('chart.summary', {
     title,
     range,
     max: formatValue(kind, max.value, true),
@@ -124,4 +132,5 @@ function summarise(title: string, { drawn, labels }: Series, kind: ValueKind): s
     min: formatValue(kind, min.value, true),
     minAt: formatTime(min.label, true),
   });
+  return hides ? `${summary} ${t('chart.partly')}` : summary;
 }

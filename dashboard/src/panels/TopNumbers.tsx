@@ -3,7 +3,8 @@ import { useAnswer } from '../api/adapter.ts';
 import { totals } from '../api/questions.ts';
 import { formatValue, longCount } from '../i18n/format.ts';
 import { t, tn } from '../i18n/index.ts';
-import { METRICS } from '../state/metrics.ts';
+import { tooFew } from '../i18n/withheld.ts';
+import { counted, METRICS, type MetricId } from '../state/metrics.ts';
 import { periodOf } from '../state/periods.ts';
 import { useSiteView } from '../state/siteview.ts';
 import { formatView } from '../state/view.ts';
@@ -13,10 +14,11 @@ import styles from './topnumbers.module.css';
 
 /** The six numbers of the view. Each is a button that puts its metric on the chart. */
 export function TopNumbers() {
-  const { site, view, replace } = useSiteView();
+  const { site, view, anonymous, replace } = useSiteView();
   const { data, error, busy, retry } = useAnswer(totals(site.domain, view));
   const values = data?.answer.results[0]?.metrics ?? [];
   const several = periodOf(view.period).days > 1;
+  const chosen = counted(view.metric, anonymous);
 
   const heading = (
     <h2 class="sr-only" id="numbers-title">
@@ -38,13 +40,15 @@ export function TopNumbers() {
       <div class={cx(styles.numbers, busy && styles.busy)} aria-busy={busy}>
         {METRICS.map(({ id, kind }, i) => {
           const exact = formatValue(kind, values[i], true);
-          const sum = id === 'visitors' && several;
+          const sum = id === 'visitors' && several && !anonymous;
+          const unknown = counted(id, anonymous) !== id;
           return (
             <button
               key={id}
               type="button"
               class={styles.metric}
-              aria-pressed={id === view.metric}
+              aria-pressed={id === chosen}
+              disabled={unknown}
               title={sum ? `${exact}\n${t('metrics.sum')}` : exact}
               data-testid={`metric-${id}`}
               data-value={data ? (values[i] ?? '') : undefined}
@@ -61,13 +65,31 @@ export function TopNumbers() {
           );
         })}
       </div>
-      <Announcement ready={data !== undefined && !busy} visitors={values[0] ?? 0} />
+      {anonymous && <p class={styles.note}>{t('metrics.anonymous')}</p>}
+      {data?.answer.meta?.withheld && (
+        <p class={styles.note}>
+          {tooFew('numbers', data.answer.meta.withheld.min_visitors, anonymous)}
+        </p>
+      )}
+      <Announcement
+        ready={data !== undefined && !busy}
+        metric={counted('visitors', anonymous)}
+        value={values[METRICS.findIndex(({ id }) => id === counted('visitors', anonymous))]}
+      />
     </>
   );
 }
 
 /** Tells a screen reader once what a change of filters led to; refreshes of the same view stay silent. */
-function Announcement({ ready, visitors }: { ready: boolean; visitors: number }) {
+function Announcement({
+  ready,
+  metric,
+  value,
+}: {
+  ready: boolean;
+  metric: MetricId;
+  value: number | null | undefined;
+}) {
   const { view } = useSiteView();
   const [text, setText] = useState('');
   const filters = formatView({ ...view, metric: 'visitors', tabs: {} });
@@ -76,9 +98,12 @@ function Announcement({ ready, visitors }: { ready: boolean; visitors: number })
     if (!ready || said.current === filters) return;
     said.current = filters;
     const count = view.filters.length;
-    const shown = { visitors: longCount(visitors) };
+    const shown = {
+      metric: t(`metric.${metric}`),
+      value: typeof value === 'number' ? longCount(value) : t('value.hidden'),
+    };
     setText(count === 0 ? t('filters.none', shown) : tn('filters.status', count, shown));
-  }, [ready, filters, visitors, view]);
+  }, [ready, filters, metric, value, view]);
   return (
     <p class="sr-only" role="status">
       {text}

@@ -16,13 +16,15 @@ export interface Dimension {
   readonly label: LabelKind;
   /** What the empty value means: a visit without source came directly, anything else is not known. */
   readonly empty: 'direct' | 'unknown';
+  /** It is about whole visits, which a site without visitor numbers does not know. */
+  readonly ofVisit?: true;
 }
 
 /** Everything that can be broken down and filtered by. Adding a report starts here. */
 export const DIMENSIONS: readonly Dimension[] = [
   { id: 'event:page', label: 'text', empty: 'unknown' },
-  { id: 'visit:entry_page', label: 'text', empty: 'unknown' },
-  { id: 'visit:exit_page', label: 'text', empty: 'unknown' },
+  { id: 'visit:entry_page', label: 'text', empty: 'unknown', ofVisit: true },
+  { id: 'visit:exit_page', label: 'text', empty: 'unknown', ofVisit: true },
   { id: 'visit:source', label: 'text', empty: 'direct' },
   { id: 'visit:country', label: 'country', empty: 'unknown' },
   { id: 'visit:browser', label: 'closed', empty: 'unknown' },

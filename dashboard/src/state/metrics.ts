@@ -26,6 +26,11 @@ export const METRICS: readonly Metric[] = [
 
 export const DEFAULT_METRIC: MetricId = 'visitors';
 
+/** The metric shown where `id` is chosen: a site without visitor numbers knows no other than pageviews. */
+export function counted(id: MetricId, anonymous: boolean): MetricId {
+  return anonymous ? 'pageviews' : id;
+}
+
 export function isMetric(id: string): id is MetricId {
   return METRICS.some((metric) => metric.id === id);
 }

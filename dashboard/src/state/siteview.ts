@@ -13,6 +13,8 @@ export interface SiteView {
   readonly site: Site;
   readonly sites: readonly Site[];
   readonly view: View;
+  /** The site makes no visitor numbers: the chart and the lists go by pageviews. */
+  readonly anonymous: boolean;
   href(next: View): string;
   /** Replaces the history entry: for what is not worth a step back, such as another tab. */
   replace(next: View): void;

@@ -8,7 +8,8 @@ export interface BarRow {
   /** Exact number and share in words. */
   title: string;
   href: string;
-  value: number;
+  /** Null where there is none to show. */
+  value: number | null;
   /** The number as written in the row. */
   shown: string;
   /** Part of the whole, written out; empty when the whole is not known. */
@@ -41,7 +42,7 @@ export function BarList({
             data-testid="row"
             data-key={row.key}
             data-label={row.label}
-            data-value={row.value}
+            data-value={row.value ?? ''}
           >
             {/* Set through the style object of the element, which the content security policy allows. */}
             <span class={styles.bar} style={{ '--length': row.length.toFixed(4) }} />
