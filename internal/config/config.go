@@ -96,7 +96,8 @@ type Addresses struct {
 
 // Retention says how long rows are kept.
 type Retention struct {
-	EventDays int `koanf:"event_days" help:"days after which a new site's events are deleted"`
+	EventDays   int `koanf:"event_days" help:"days after which a new site's events are deleted"`
+	MinVisitors int `koanf:"min_visitors" help:"fewest visitors with which a value stays in a day's totals once the day's events are deleted"`
 }
 
 // Log says what is logged.
@@ -114,7 +115,7 @@ func Default() Config {
 		Engine:    Engine{Memory: 2 << 30, Listen: "127.0.0.1:8123"},
 		Journal:   Journal{Sync: "interval", Interval: 100 * time.Millisecond, Quota: 4 << 30, MinFree: 64 << 20},
 		Salt:      Salt{Storage: StorageRuntime},
-		Retention: Retention{EventDays: 396},
+		Retention: Retention{EventDays: 396, MinVisitors: 3},
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }
@@ -151,6 +152,8 @@ func (c *Config) validate() error {
 		return fault.Invalidf("journal.quota", "is %s, and must be between %s and %s", c.Journal.Quota, Bytes(minJournalQuota), Bytes(maxBytes))
 	case c.Journal.MinFree < minJournalFree || c.Journal.MinFree > maxBytes:
 		return fault.Invalidf("journal.min_free", "is %s, and must be between %s and %s", c.Journal.MinFree, Bytes(minJournalFree), Bytes(maxBytes))
+	case c.Retention.MinVisitors < 0 || c.Retention.MinVisitors > 1000:
+		return fault.Invalidf("retention.min_visitors", "is %d, and must be between 0 and 1000", c.Retention.MinVisitors)
 	case c.Retention.EventDays < 1 || c.Retention.EventDays > 3650:
 		return fault.Invalidf("retention.event_days", "is %d, and must be between 1 and 3650", c.Retention.EventDays)
 	case c.Log.Format != "text" && c.Log.Format != "json":

@@ -100,6 +100,8 @@ func TestLoad_bad(t *testing.T) {
 	f("journal:\n  interval: 3 days\n", "", "journal.interval")
 	f("journal:\n  quota: 1MiB\n", "", "journal.quota")
 	f("retention:\n  event_days: -1\n", "", "retention.event_days")
+	f("retention:\n  min_visitors: -1\n", "", "retention.min_visitors")
+	f("retention:\n  min_visitors: 1001\n", "", "retention.min_visitors")
 	f("web:\n  listen: here\n", "", "web.listen")
 	f("web:\n  demo: perhaps\n", "", "web.demo")
 	f("clickhouse:\n  dsn: mysql://x\n", "", "clickhouse.dsn")
