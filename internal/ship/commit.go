@@ -48,6 +48,7 @@ func (s *Shipper) take(ctx context.Context, f *journal.Frame) bool {
 	}
 	if len(s.answering) > 0 && !s.replay && !s.suspect { // What they wait for is stored, or commit would not have returned.
 		s.answerUpTo(f.End)
+		s.eraseWaiting(ctx)
 	}
 	return true
 }

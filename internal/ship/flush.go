@@ -6,16 +6,20 @@ import (
 	"github.com/daysalt/daysalt/internal/journal"
 )
 
-// waiter is one call of Flush.
+// waiter is one call of Flush, or of Erase.
 type waiter struct {
-	head journal.Position // what it waits for lies before it
-	done chan struct{}
+	head  journal.Position // what it waits for lies before it
+	done  chan struct{}
+	erase *erasing // nil for Flush
 }
 
 // Flush returns nil when every event that was appended to the journal before the call is stored, without waiting for a batch to fill. It needs Run, returns
 // ErrStopped when that has ended, and the cause of ctx when that ends first.
 func (s *Shipper) Flush(ctx context.Context) error {
-	w := &waiter{head: s.j.Head(), done: make(chan struct{})}
+	return s.waitFor(ctx, &waiter{head: s.j.Head(), done: make(chan struct{})})
+}
+
+func (s *Shipper) waitFor(ctx context.Context, w *waiter) error {
 	s.mu.Lock()
 	s.waiters = append(s.waiters, w)
 	s.asked.Store(true)
@@ -61,19 +65,18 @@ func (s *Shipper) waitedFor(end journal.Position) bool {
 	return false
 }
 
-// answer tells all collected waiters that their events are stored.
-func (s *Shipper) answer() {
-	for _, w := range s.answering {
-		close(w.done)
-	}
-	s.answering = nil
-}
+// answer tells all collected waiters that their events are stored, but those of Erase, who wait for more.
+func (s *Shipper) answer() { s.answerThose(func(*waiter) bool { return true }) }
 
 // answerUpTo tells those who wait for nothing behind end.
 func (s *Shipper) answerUpTo(end journal.Position) {
+	s.answerThose(func(w *waiter) bool { return end.Compare(w.head) >= 0 })
+}
+
+func (s *Shipper) answerThose(ready func(*waiter) bool) {
 	rest := s.answering[:0]
 	for _, w := range s.answering {
-		if end.Compare(w.head) >= 0 {
+		if w.erase == nil && ready(w) {
 			close(w.done)
 		} else {
 			rest = append(rest, w)

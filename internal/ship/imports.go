@@ -113,6 +113,14 @@ func (m *imports) drop(origin uint16) {
 	}
 }
 
+// recount counts the visits anew, when some were forgotten in an erasure.
+func (m *imports) recount() {
+	m.open = 0
+	for i := range m.all {
+		m.open += int64(m.all[i].visits.Len())
+	}
+}
+
 // reset forgets all imports.
 func (m *imports) reset() { m.all, m.open = nil, 0 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/daysalt/daysalt/internal/event"
 	"github.com/daysalt/daysalt/internal/journal"
 )
 
@@ -186,4 +187,59 @@ func (q *quarantine) prune(days int64) error {
 	}
 	q.size, q.known = int64(len(kept)), known
 	return nil
+}
+
+// erase removes the lines that an erasure chooses. It returns how many, and how many stay because nobody can tell what they hold.
+func (q *quarantine) erase(what *Erasure) (removed, undecoded int, err error) {
+	b, err := q.read()
+	if err != nil {
+		return 0, 0, fmt.Errorf("cannot read quarantine: %w", err)
+	}
+	var kept []byte
+	for line := range bytes.Lines(b) {
+		matches, decoded := what.chooses(line)
+		switch {
+		case matches:
+			removed++
+			continue
+		case !decoded:
+			undecoded++
+		}
+		kept = append(kept, line...)
+	}
+	if removed == 0 {
+		return 0, undecoded, nil
+	}
+	if err := writeFile(q.path, kept); err != nil {
+		return 0, undecoded, fmt.Errorf("cannot write quarantine: %w", err)
+	}
+	q.size = int64(len(kept))
+	return removed, undecoded, nil
+}
+
+// matches returns how many lines an erasure chooses.
+func (q *quarantine) matches(what *Erasure) (n int, err error) {
+	b, err := q.read()
+	if err != nil {
+		return 0, fmt.Errorf("cannot read quarantine: %w", err)
+	}
+	for line := range bytes.Lines(b) {
+		if matches, _ := what.chooses(line); matches {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// chooses says whether a line is one that is to go. decoded is false where its frame holds no event that can be read.
+func (what *Erasure) chooses(line []byte) (matches, decoded bool) {
+	var l quarantined
+	if json.Unmarshal(line, &l) != nil {
+		return false, false
+	}
+	var f event.Frame
+	var e event.Event
+	decoded = f.Decode(l.Frame, &e) == nil
+	hasEvent := decoded && (f.Type == event.LiveFrame || f.Type == event.ImportedFrame)
+	return hasEvent && what.Event != nil && what.Event(&f, &e) || len(what.Bytes) > 0 && bytes.Contains(l.Frame, what.Bytes), decoded
 }

@@ -130,6 +130,9 @@ func (s *Shipper) caughtUp(ctx, work context.Context) bool {
 		}
 		s.edge = later(s.edge, s.reader.Position())
 		s.setPos(s.edge)
+		if s.eraseWaiting(work); s.replay {
+			return ctx.Err() == nil
+		}
 		if s.checkDue {
 			s.forgetIdle()
 			if s.checkpoint(work); !s.replay {

@@ -30,6 +30,10 @@
 // events and imports do not touch each other's visits. The frame that ends an import forgets both. An imported event is durable in the journal before it is stored,
 // so that a loss of power does not leave its row alone behind, and it is known when its chunk is sent again.
 //
+// An erasure is the one other thing that changes visits. It comes between two batches, when everything before it is stored and the database is known not to have been restarted, and makes a
+// checkpoint the only one there is: no segment, base or cut from before is left, so nothing is sent again that was read without it. What was acknowledged by then is as durable as the
+// database made it.
+//
 // What losing a file costs: without the checkpoint the line goes on at the newest base, and nothing is lost, stored twice or other than it was. Without the checkpoint and
 // all bases the oldest segment is replayed by its recorded cuts, what is found is left out, the rest goes out under its old tokens, and nothing is stored twice, but visits that
 // were open where that segment begins start anew in what is not stored yet, and an import's events that are sent again after it are stored again. A damaged record of a cut

@@ -97,19 +97,25 @@ func (w *watch) hasLearned() bool {
 
 // ask asks the sink whether its server was restarted since the line went back last. Where that is not known, nothing is released that was kept for it.
 func (s *Shipper) ask(ctx context.Context) (restarted bool) {
+	restarted, _ = s.askNow(ctx) // It is logged there.
+	return restarted
+}
+
+// askNow is ask, with the reason where it is not known.
+func (s *Shipper) askNow(ctx context.Context) (restarted bool, err error) {
 	asked := s.cfg.Now()
 	epoch, err := s.watch.look(ctx, s.sink)
 	s.learn()
 	switch {
 	case epoch != s.epoch:
-		return true
+		return true, nil
 	case err == nil:
 		s.askBroken, s.verified = false, asked
 	case !s.askBroken:
 		s.askBroken = true
 		s.log.Warn("cannot ask since when the database runs, trying again", "error", err)
 	}
-	return false
+	return false, err
 }
 
 // learn has a checkpoint written soon where there is a server that none knows: before, a restart of it would not be noticed by the next Shipper.

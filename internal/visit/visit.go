@@ -4,7 +4,7 @@
 // have one, and each import has one of its own: its events are of another time, and in order for each visitor only.
 //
 // Invariants. What a Tracker answers depends on the events it was given, in their order, and on nothing else: no clock, no random number, no
-// order of a map. So the same events give the same rows after a crash. A visit lies in one site-local day and has one visitor: an event of
+// order of a map. So the same events give the same rows after a crash. Only Edit, for an erasure, comes in between. A visit lies in one site-local day and has one visitor: an event of
 // another day, or one more than Idle after the visit's last event, begins a new one, unless it is engagement. Engagement keeps an open visit going and
 // never opens one: a tab that is left after an hour is no second visit, and must not give one its source. VisitStart is unique for a visit of a
 // visitor and day, because a later visit starts later; that holds as long as events come at most 40 minutes behind the newest one seen (with
