@@ -77,11 +77,7 @@ func (s *Store) Abuse(ctx context.Context, f abuse.Filter) ([]abuse.Summary, err
 	return sums, err
 }
 
-// RemoveAbuse deletes a site's rows of the table abuse and returns when they are gone. It does not touch rows of other sites, nor those of none.
+// RemoveAbuse deletes a site's rows of the table abuse and returns when they are gone, from the disk too. It does not touch rows of other sites, nor those of none.
 func (s *Store) RemoveAbuse(ctx context.Context, siteID uint32) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
-	if err := s.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE abuse DELETE WHERE site_id = %d", siteID)); err != nil {
-		return fmt.Errorf("cannot delete the site's masked addresses: %w", withoutValues(err))
-	}
-	return nil
+	return s.deleteRows(ctx, "abuse", fmt.Sprintf("site_id = %d", siteID), nil)
 }

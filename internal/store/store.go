@@ -4,6 +4,7 @@
 // transport, or over the network.
 //
 // Invariants: every insert carries a deduplication token and is one block, so a batch that is sent twice under its token is stored once.
+// What is deleted is off the disk when the call returns, and no partition or part is dropped for it: the tables would forget their tokens.
 // Values reach SQL only as bound parameters. Texts of ClickHouse and of its driver quote values, so an error of this package has a code and a name, or the network's reason.
 //
 // It decides nothing about meaning (query does) and does not try again (ship does).
@@ -144,7 +145,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := errors.Join(up(ctx, db, files), db.Close()); err != nil {
 		return err
 	}
-	return s.tune(ctx)
+	if err := s.tune(ctx); err != nil {
+		return err
+	}
+	return s.prepareDeletion(ctx)
 }
 
 func up(ctx context.Context, db *sql.DB, files fs.FS) error {
@@ -254,22 +258,14 @@ func isAway(err error) bool {
 		!errors.Is(err, context.Canceled)
 }
 
-// RemoveSite deletes a site's rows and returns when they are gone.
+// RemoveSite deletes a site's rows and returns when they are gone, from the disk too.
 func (s *Store) RemoveSite(ctx context.Context, siteID uint32) error {
-	return s.remove(ctx, fmt.Sprintf("site_id = %d", siteID))
+	return s.deleteRows(ctx, "events", fmt.Sprintf("site_id = %d", siteID), nil)
 }
 
-// RemoveImport deletes the rows that came with an import and returns when they are gone.
+// RemoveImport deletes the rows that came with an import and returns when they are gone, from the disk too.
 func (s *Store) RemoveImport(ctx context.Context, origin uint16) error {
-	return s.remove(ctx, fmt.Sprintf("origin = %d", origin))
-}
-
-func (s *Store) remove(ctx context.Context, which string) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 2}))
-	if err := s.conn.Exec(ctx, "ALTER TABLE events DELETE WHERE "+which); err != nil {
-		return fmt.Errorf("cannot delete events: %w", withoutValues(err))
-	}
-	return nil
+	return s.deleteRows(ctx, "events", fmt.Sprintf("origin = %d", origin), nil)
 }
 
 // Close ends the connections.
