@@ -43,7 +43,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().Bool("json", false, "print JSON")
 	config.Flags(root.PersistentFlags())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagFault(err)} })
-	root.AddCommand(newServe(), newEngine(), newMigrate(), newSite(), newImport(), newAbuse(), newBench(), newVersion())
+	root.AddCommand(newServe(), newEngine(), newMigrate(), newSite(), newImport(), newAbuse(), newErase(), newRetention(), newBench(), newVersion())
 	asUsage(root)
 	return root
 }

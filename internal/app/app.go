@@ -72,6 +72,7 @@ type App struct {
 	imports      *importer.Service
 	abuse        *abuse.Recorder // nil: no address is noted
 	web          *web.Server
+	retention    *retention
 	socket       *admin.Socket
 
 	closers []closer // in the order they were opened
@@ -270,14 +271,16 @@ func (a *App) openWeb(ctx context.Context) error {
 	}
 	server, err := web.New(web.Config{
 		Version: a.version, Demo: a.cfg.Web.Demo, Tracker: []byte(tracker.Script()), Dashboard: dashboard.Files(), Attribution: a.geo.Attribution,
-		Proxies: proxies, ClientHeader: a.cfg.Web.ClientHeader,
+		Proxies: proxies, ClientHeader: a.cfg.Web.ClientHeader, OptOut: []byte(tracker.OptOut()), StoresAddresses: a.cfg.Addresses.Store,
 	}, a.hits(), a.stats, a.sites, a.log, a.now)
 	if err != nil {
 		return err
 	}
 	a.web = server
+	a.retention = newRetention(a)
 	a.socket = admin.NewSocket(admin.Services{
-		Sites: a.siteService(), Abuse: abuseService{a.store, a.abuse != nil}, Imports: a.imports,
+		Sites: retainedSites{a.siteService(), a.retention}, Abuse: abuseService{a.store, a.abuse != nil}, Imports: a.imports,
+		Retention: newRetentionReport(a, a.retention), Erase: a.eraseService(),
 	}, a.cfg.Retention.EventDays, a.now, a.log)
 	return nil
 }
@@ -339,7 +342,7 @@ func (s siteService) Remove(ctx context.Context, domain string) (*site.Site, err
 	return one, nil
 }
 
-// finish deletes the events of removed sites: first it waits until what the journal holds of them is stored.
+// finish deletes the events of removed sites: first it waits until what the journal holds of them is stored, and takes away what could bring it back.
 func (s siteService) finish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
@@ -347,7 +350,7 @@ func (s siteService) finish(ctx context.Context) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	if err := errors.Join(s.ship.Flush(ctx), s.abuse.Flush(ctx)); err != nil {
+	if err := errors.Join(forgetSites(ctx, s.ship, ids), s.abuse.Flush(ctx)); err != nil {
 		return err
 	}
 	for _, id := range ids {

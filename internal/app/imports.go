@@ -15,7 +15,7 @@ import (
 // openImports prepares what imports of past events need.
 func (a *App) openImports(_ context.Context) error {
 	a.imports = importer.New(importer.Deps{
-		DB: a.db, Ingest: a.ingest, Ship: a.ship, Rows: a.store, Open: a.openThrowaway, Clock: a.clock, Log: a.log,
+		DB: a.db, Ingest: a.ingest, Ship: a.ship, Rows: forgetful{a.store, a.ship}, Open: a.openThrowaway, Clock: a.clock, Log: a.log,
 	})
 	a.onClose("the imports", a.imports.Close)
 	return nil

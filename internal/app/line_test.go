@@ -125,7 +125,7 @@ func (l *line) Ask(t *testing.T, question []byte, now time.Time) []byte {
 	if !ok {
 		t.Fatalf("%s is not one of the sites", q.Site)
 	}
-	answer, err := l.stats.Answer(t.Context(), stats.Site{ID: one.ID, Domain: one.Domain, Zone: one.Zone(now)}, &q)
+	answer, err := l.stats.Answer(t.Context(), stats.Site{ID: one.ID, Domain: one.Domain, Zone: one.Zone(now), Anonymous: !one.Visitors, MinVisitors: one.MinVisitors}, &q)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,10 @@ func (c *lineCollector) Collect(out chan<- prometheus.Metric) {
 	counter("daysalt_journal_abandoned_total", "Appends whose place was given up after a long wait, and which were done anew.", float64(j.Abandoned))
 	counter("daysalt_journal_stalls_total", "Appends that waited for the next segment file.", float64(j.Stalls))
 
+	c.app.retention.overdue(func(class string, seconds float64) {
+		const help = "Time since the first of what is there should have been deleted, by class of data."
+		out <- metric(prometheus.GaugeValue, "daysalt_retention_overdue_seconds", help, seconds, []string{"class", class})
+	})
 	c.keys(counter, gauge)
 	c.ship(counter, gauge)
 }

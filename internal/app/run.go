@@ -60,6 +60,7 @@ func (a *App) serve(ctx context.Context, ready func(net.Addr)) error {
 	group.Go(func() error { return every(ctx, finishEvery, func() { a.finishRemovals(ctx) }) })
 	group.Go(func() error { return every(ctx, finishEvery, func() { a.tendImports(ctx) }) })
 	group.Go(func() error { return every(ctx, finishEvery, func() { a.finishImportRemovals(ctx) }) })
+	group.Go(func() error { return a.retention.run(ctx) })
 	group.Go(func() error { return a.tendProcs(ctx) })
 	group.Go(func() error { return a.web.Serve(l.public) })
 	group.Go(func() error {
