@@ -11,7 +11,7 @@
  * It does not know of an objection at the server: that cookie is not for a page to read.
  */
 import { guarded, on } from './guard.js';
-import { flags, isObjected, obeyFragment } from './objection.js';
+import { isObjected, mark, obeyFragment } from './objection.js';
 import { domain, home } from './tag.js';
 import { textsFor } from './texts.js';
 
@@ -33,13 +33,6 @@ function element<K extends keyof HTMLElementTagNameMap>(name: K, content: string
 function everywhere(): string {
   const back = location.origin + location.pathname + location.search;
   return `${home}opt-out?${new URLSearchParams({ site: domain, back })}`;
-}
-
-/** Sets or removes the flags. It throws where storage is forbidden. */
-function mark(objected: boolean) {
-  for (const flag of flags) {
-    localStorage[objected ? 'setItem' : 'removeItem'](flag, 'true');
-  }
 }
 
 /** Replaces what is in the box. */
@@ -72,7 +65,9 @@ function fill(box: HTMLElement) {
     }
   };
   show();
-  button.addEventListener('click', () => show((objected) => mark(!objected)));
+  button.addEventListener('click', () =>
+    show((objected) => mark(objected ? 'removeItem' : 'setItem')),
+  );
   // It may have changed in another tab, or while this page lay in the back-forward cache.
   on('storage', () => show());
   on('pageshow', () => show());

@@ -56,13 +56,12 @@ describe.each([
     });
 
     test.each([
-      ['a path behind it', { referrer: `${server}opt-out?site=example.com` }],
       ['an address that begins like another host', { url: `https://example.com//a/b${fragment}` }],
       ['an address with a user name', { url: `https://user:secret@example.com/${fragment}` }],
       [
         'the site’s own proxy of the server',
         {
-          referrer: 'https://example.com/opt-out',
+          referrer: 'https://example.com/',
           tag: '<script defer src="/proxy/script.js"></script>',
         },
       ],
@@ -92,6 +91,17 @@ describe.each([
       ['from an address that names the server', { referrer: `https://evil.example/?${server}` }],
       ['from the server’s other port', { referrer: 'https://stats.example:8443/' }],
       ['from the server without TLS', { referrer: 'http://stats.example/' }],
+      [
+        'from a page of the server that says where it is',
+        { referrer: `${server}opt-out?site=example.com` },
+      ],
+      [
+        'from another page of a site with its own proxy',
+        {
+          referrer: 'https://example.com/forum/7',
+          tag: '<script defer src="/proxy/script.js"></script>',
+        },
+      ],
       ['on a reload', { navigation: 1 as const }],
       ['out of the history', { navigation: 2 as const }],
       ['with more behind it', { url: `https://example.com/a?b=1${fragment}s` }],
