@@ -36,7 +36,7 @@ func headerRead(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) 
 	if n := header.ContentLength(); n >= 0 && n <= maxBody {
 		return config
 	}
-	path, _, _ := bytes.Cut(header.RequestURI(), []byte("?"))
+	path, _, _ := bytes.Cut(withoutOrigin(header.RequestURI()), []byte("?"))
 	if !header.IsPost() || string(bytes.TrimSuffix(path, []byte("/"))) != eventPath {
 		return config
 	}
@@ -45,6 +45,14 @@ func headerRead(header *fasthttp.RequestHeader) (config fasthttp.RequestConfig) 
 		config.ReadTimeout = time.Second
 	}
 	return config
+}
+
+// withoutOrigin returns what stands behind the scheme and host that a request line may name.
+func withoutOrigin(target []byte) []byte {
+	if _, rest, absolute := bytes.Cut(target, []byte("://")); absolute && target[0] != '/' {
+		return rest[max(0, bytes.IndexByte(rest, '/')):]
+	}
+	return target
 }
 
 // unread answers requests that fasthttp could not read. What comes with an objection is accepted, as every event is that comes with one; only that

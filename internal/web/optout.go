@@ -63,7 +63,7 @@ func (s *Server) showOptOut(c *fiber.Ctx) error {
 // takeOptOut takes the page's form: it sets or deletes the cookie and sends the visitor back, where the tracker does the same for the site's storage.
 func (s *Server) takeOptOut(c *fiber.Ctx) error {
 	v := s.chooserOf(c)
-	if status, wrong := s.formFault(c, &v); wrong != "" {
+	if status, wrong := formFault(c, &v); wrong != "" {
 		v.site = string(c.Context().QueryArgs().Peek("site"))
 		one, _, _ := s.measured(&v)
 		return s.sendOptOut(c, &v, one, status, wrong)
@@ -85,10 +85,10 @@ func (s *Server) takeOptOut(c *fiber.Ctx) error {
 }
 
 // formFault returns a status and what is wrong with a form before it is read; "" for nothing.
-func (s *Server) formFault(c *fiber.Ctx, v *chooser) (int, fact) {
+func formFault(c *fiber.Ctx, v *chooser) (int, fact) {
 	kind, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
 	switch {
-	case !s.isOwnForm(c, v):
+	case !isOwnForm(c, v):
 		return fiber.StatusForbidden, "wrong_origin"
 	case !strings.EqualFold(strings.TrimSpace(kind), fiber.MIMEApplicationForm) || c.Get(fiber.HeaderContentEncoding) != "":
 		return fiber.StatusUnsupportedMediaType, "wrong_form"
@@ -100,16 +100,13 @@ func (s *Server) formFault(c *fiber.Ctx, v *chooser) (int, fact) {
 
 // isOwnForm says whether the page itself sent the form. Another site could send it too, and the browser would take the cookie; but it cannot say that it
 // is of our origin.
-func (*Server) isOwnForm(c *fiber.Ctx, v *chooser) bool {
+func isOwnForm(c *fiber.Ctx, v *chooser) bool {
 	header := &c.Request().Header
 	if from := header.Peek("Sec-Fetch-Site"); len(from) > 0 {
 		return string(from) == "same-origin"
 	}
-	own := "http://"
-	if v.https {
-		own = "https://"
-	}
-	return string(header.Peek(fiber.HeaderOrigin)) == own+strings.ToLower(string(header.Host()))
+	origin, host := string(header.Peek(fiber.HeaderOrigin)), strings.ToLower(string(header.Host()))
+	return origin == "https://"+host || !v.https && origin == "http://"+host // Behind a proxy that is not trusted, it is not known that it is https.
 }
 
 // measured finds the site that a visitor came from; nil with a status and what is wrong where there is none.
@@ -162,6 +159,7 @@ func optOutHeaders(c *fiber.Ctx) {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Set(fiber.HeaderReferrerPolicy, "origin")
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set("Cross-Origin-Opener-Policy", "same-origin") // who opened the page must not change where it leads
 	c.Set(fiber.HeaderVary, "Accept-Language, Cookie, DNT, Origin, Sec-Fetch-Dest, Sec-Fetch-Site, Sec-GPC")
 }
 
@@ -171,7 +169,7 @@ func (s *Server) sendOptOut(c *fiber.Ctx, v *chooser, one *site.Site, status int
 	if wrong != "" {
 		view.Wrong = []fact{wrong}
 	}
-	color, targets := "", "'none'"
+	color, targets := "", "'none'" // whoever else framed it could have the button clicked unseen
 	if one == nil {
 		s.optOut.words(view, v.german, nil)
 	} else {
@@ -179,21 +177,21 @@ func (s *Server) sendOptOut(c *fiber.Ctx, v *chooser, one *site.Site, status int
 		view.choose(v, one)
 		view.tell(v, one, &f)
 		s.optOut.words(view, v.german, &f)
-		color, targets = one.BrandColor, formTargets(one)
+		color, targets = one.BrandColor, origins(one)
 	}
 	page, style, err := s.optOut.write(view, color)
 	if err != nil {
 		return err
 	}
 	optOutHeaders(c)
-	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src "+style+"; base-uri 'none'; form-action "+targets+"; frame-ancestors *")
+	c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'; style-src "+style+"; base-uri 'none'; form-action "+targets+"; frame-ancestors "+targets)
 	c.Set(fiber.HeaderContentLanguage, view.Lang)
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
 	return c.Status(status).Send(page)
 }
 
-// formTargets are the origins that the form may lead to: the page's own, and those that the answer and the site's own redirects lead to, which Chromium
-// counts too.
-func formTargets(one *site.Site) string {
+// origins are the server's own origin and the site's. The form may lead to them, by the answer and by the site's own redirects, which Chromium counts too; and
+// their pages may frame this one.
+func origins(one *site.Site) string {
 	return strings.ReplaceAll("'self' https://D:* https://*.D:* http://D:* http://*.D:*", "D", one.Domain)
 }

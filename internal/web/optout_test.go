@@ -71,13 +71,13 @@ func TestOptOut_policy(t *testing.T) {
 	}
 	sum := sha256.Sum256([]byte(style[1]))
 	want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'self' https://shop.example:* https://*.shop.example:* " +
-		"http://shop.example:* http://*.shop.example:*; frame-ancestors *"
+		"http://shop.example:* http://*.shop.example:*; frame-ancestors 'self' https://shop.example:* https://*.shop.example:* http://shop.example:* http://*.shop.example:*"
 	if is := got.header.Get("Content-Security-Policy"); is != want {
 		t.Errorf("%s, want %s", is, want)
 	}
 	mustHave(t, got, `<html lang="de">`, "&lt;b&gt;&#34;Müller&#34; &amp; Söhne&lt;/b&gt; zählt Besuche", "!<b>", "! auf shop.example ", `value="shop.example"`)
 	unknown := call(t, at, "GET", "/opt-out?site=evil.example;*", "")
-	if is := unknown.header.Get("Content-Security-Policy"); !strings.Contains(is, "form-action 'none'; frame-ancestors *") || strings.Contains(is, "evil") {
+	if is := unknown.header.Get("Content-Security-Policy"); !strings.Contains(is, "form-action 'none'; frame-ancestors 'none'") || strings.Contains(is, "evil") {
 		t.Errorf("without a site: %s", is)
 	}
 }
@@ -123,7 +123,7 @@ func TestOptOut_state(t *testing.T) {
 		}
 		mustHave(t, got, texts...)
 	}
-	f(shopPage, nil, out, "You have not opted out", "It sets the opt-out cookie", "notes your objection", "another address", "!first-party", "Back to shop.example", "!own window", `href="http://shop.example/"`)
+	f(shopPage, nil, out, "You have not opted out", "It sets the opt-out cookie", "notes your objection", "came without https", "!It holds for every site", "!another address", "!first-party", "Back to shop.example", "!own window", `href="http://shop.example/"`)
 	f(shopPage, []string{"Cookie", "a=b; " + cookie}, in, "You have opted out", "It deletes the opt-out cookie", "deletes the note", "!As long as", "!You have not opted out")
 	f(shopPage, []string{"Cookie", cookie + "1"}, out, "You have not opted out")
 	f(shopPage, []string{"Sec-GPC", "1"}, out, "You are not counted", "sends Global Privacy Control", "!You have not opted out", "!As long as")
@@ -136,7 +136,10 @@ func TestOptOut_state(t *testing.T) {
 	for _, host := range []string{"shop.example", "STATS.shop.example:8000"} {
 		f(shopPage, []string{"Host", host}, "first-party cookie", "!another address")
 	}
-	f(shopPage, []string{"Host", "shop.example.evil.example"}, "!first-party cookie", "another address")
+	f(shopPage, []string{"Host", "shop.example.evil.example"}, "!first-party cookie", "came without https")
+
+	secure := call(t, behindTLS(t).serve(t), "GET", shopPage, "", "X-Forwarded-Proto", "https")
+	mustHave(t, secure, "It holds for every site", "another address", "!without https")
 
 	framed := []string{"Sec-Fetch-Dest", "iframe"}
 	f(shopPage, framed, out, "window of its own", `href="?site=shop.example" target="_blank" rel="noopener"`, "You stay in this frame", "!Back to", "!notes your objection", "!did not keep")
@@ -256,11 +259,12 @@ func TestOptOut_forged(t *testing.T) {
 	}
 	f(plain, true, "Origin", own)
 	f(plain, false)
-	for _, origin := range []string{"", "null", "https://stats.example.com:8000", "http://stats.example.com", "http://stats.example.com:80001", "http://evil.example", own + "/", own + ".evil.example", "http://evil.stats.example.com:8000", "//stats.example.com:8000", "stats.example.com:8000", "http://u@stats.example.com:8000"} {
+	for _, origin := range []string{"", "null", "ftp://stats.example.com:8000", "http://stats.example.com", "http://stats.example.com:80001", "http://evil.example", own + "/", own + ".evil.example", "http://evil.stats.example.com:8000", "//stats.example.com:8000", "stats.example.com:8000", "http://u@stats.example.com:8000"} {
 		f(plain, false, "Origin", origin)
 	}
 	f(plain, false, "Referer", own+"/opt-out")
-	f(plain, false, "Origin", "https://stats.example.com:8000", "X-Forwarded-Proto", "https")
+	f(plain, true, "Origin", "https://stats.example.com:8000")
+	f(plain, true, "Origin", "https://stats.example.com:8000", "X-Forwarded-Proto", "https")
 	f(secure, true, "Origin", "https://stats.example.com:8000", "X-Forwarded-Proto", "https")
 	f(secure, false, "Origin", own, "X-Forwarded-Proto", "https")
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"} {

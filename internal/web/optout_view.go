@@ -51,15 +51,22 @@ func (o *optOutView) tell(v *chooser, one *site.Site, f *facts) {
 	if o.Choice == "in" && v.dnt && one.DNT {
 		click = append(click, "still_dnt")
 	}
-	click = append(click, "cookie", "cookie_every", "cookie_days")
+	click = append(click, "cookie")
+	if v.https { // else no browser sends it from pages of other sites
+		click = append(click, "cookie_every")
+	}
+	click = append(click, "cookie_days")
 	if v.framed && o.Back == "" {
 		click = append(click, "flag_frame")
 	} else {
 		click = append(click, "flag_"+o.Choice)
 	}
-	reach, dnt := "cookie_third", "dnt_no"
-	if one.OwnHost(v.host) {
+	reach, dnt := "cookie_plain", "dnt_no"
+	switch {
+	case one.OwnHost(v.host):
 		reach = "cookie_first"
+	case v.https:
+		reach = "cookie_third"
 	}
 	if one.DNT {
 		dnt = "dnt_yes"
