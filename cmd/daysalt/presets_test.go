@@ -214,3 +214,32 @@ func TestPresets(t *testing.T) {
 	f("cnil", strictRows, cnil, time.Minute)
 	f("strict", strictRows, none, time.Hour)
 }
+
+// A visit that is open when a site stores less from now on does not carry on what it began with.
+func TestPresets_openVisit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := serve(t, dir, "--web-demo")
+	siteCommand(t, dir, "add", "shop.example", "--preset", "masked")
+	view := func(path, more string) {
+		t.Helper()
+		body := fmt.Sprintf(`{"n":"pageview","u":"https://shop.example%s","d":"shop.example"%s}`, path, more)
+		if got := p.do("POST", "/api/event", body, "User-Agent", phone); got.status != 202 || got.header.Get("X-Plausible-Dropped") != "" {
+			t.Fatalf("%+v", got)
+		}
+	}
+	view("/first?utm_campaign="+campaignMarker, `,"r":"https://news.example/`+pathMarker+`"`)
+	siteCommand(t, dir, "set", "shop.example", "--preset", "cnil")
+	view("/second", "")
+	p.settled(demo)
+	if code := p.stop(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	e := startEngine(t, dir, freeAddress(t))
+	defer e.stop()
+	got := e.sql("SELECT path, referrer, utm_campaign, entry_page, seq FROM daysalt.events WHERE site_id > 1 ORDER BY path FORMAT TSV")
+	want := fmt.Sprintf("/first\tnews.example/%s\t%s\t/first\t0\n/second\t\t\t/second\t0", pathMarker, campaignMarker)
+	if got != want {
+		t.Errorf("rows are %q, want %q", got, want)
+	}
+}

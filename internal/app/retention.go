@@ -13,6 +13,7 @@ import (
 	"github.com/daysalt/daysalt/internal/ship"
 	"github.com/daysalt/daysalt/internal/site"
 	"github.com/daysalt/daysalt/internal/store"
+	"github.com/daysalt/daysalt/internal/visit"
 )
 
 // retention deletes what is kept no longer. The database's TTL does so too, as one of its merges comes by; this is what makes it a promise. No question is
@@ -37,8 +38,8 @@ type retention struct {
 
 // How often it is looked for rows whose retention is over, and how long that may take. What takes longer goes on in the database.
 const (
-	retentionEvery = 6 * time.Hour // everything is gone within a day, also where one time is in vain
-	retentionAgain = time.Hour     // after it was in vain
+	retentionEvery = 6 * time.Hour   // everything is gone within a day, also where one time is in vain
+	retentionAgain = 5 * time.Minute // after it was in vain
 	retentionFor   = 30 * time.Minute
 	changeFor      = time.Minute // for what the journal holds to be stored, after a site was changed
 )
@@ -66,6 +67,7 @@ func (r *retention) run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-r.wake:
+			r.failed = time.Time{} // Somebody waits for it.
 		}
 	}
 }
@@ -315,9 +317,22 @@ type retainedSites struct {
 	retention *retention
 }
 
-// Set changes a site. Its rows follow within moments, or as soon as the database answers.
+// Set changes a site. Its rows follow within moments, or as soon as the database answers. Where other things are stored from now on, the visits that are open end: each
+// event repeats what is known of its visit's first one, which may be more than is to be stored now.
 func (s retainedSites) Set(ctx context.Context, domain string, c site.Change) (*site.Site, error) {
+	before, err := s.Get(domain)
+	if err != nil {
+		return nil, err
+	}
 	one, err := s.siteService.Set(ctx, domain, c)
 	s.retention.changed()
-	return one, err
+	if err != nil || site.StoreAlike(before, one) {
+		return one, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	if _, err := s.ship.Erase(ctx, ship.Erasure{Visit: func(v *visit.Visit) bool { return v.SiteID != one.ID }}); err != nil {
+		s.retention.log.Warn("visits that are open go on with what they began with", "site", one.Domain, "error", err)
+	}
+	return one, nil
 }

@@ -57,6 +57,13 @@ func parseName(field, name string, names []string) (int, error) {
 	return i, nil
 }
 
+// StoreAlike says whether the same is stored of an event by the settings of a and of b.
+func StoreAlike(a, b *Site) bool {
+	return a.AddressMask == b.AddressMask && a.HashAddress == b.HashAddress && a.GeoFrom == b.GeoFrom && a.Visitors == b.Visitors && a.TimeStep == b.TimeStep &&
+		a.ReferrerHost == b.ReferrerHost && a.Versions == b.Versions && a.Screen == b.Screen && a.City == b.City && a.Campaigns == b.Campaigns &&
+		a.Props == b.Props && slices.Equal(a.AllowProps, b.AllowProps) && slices.Equal(a.RedactRules, b.RedactRules)
+}
+
 // Renumbered says whether a visitor may have one number by the settings before and another, or none, by those after. Who comes under both on
 // one day may be two visitors of that day.
 func Renumbered(before, after *Site) bool {
