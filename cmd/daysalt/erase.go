@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +50,9 @@ func newErase() *cobra.Command {
 				if err := show(cmd, report, func(w io.Writer) { printErased(w, &report) }); err != nil {
 					return err
 				}
+				if report.NoKey {
+					return errors.New("this server has no key of today in use, so nothing was looked for; where it was restarted today, try again after its next event")
+				}
 				if len(report.Left) > 0 {
 					return fmt.Errorf("something is left in %s; give the command again", strings.Join(report.Left, ", "))
 				}
@@ -78,6 +82,8 @@ func checkErase(cmd *cobra.Command, in *admin.EraseRequest, today, yes bool) err
 		given++
 	}
 	switch {
+	case !utf8.ValidString(in.Path):
+		return fault.Invalidf("path", "is not UTF-8")
 	case in.Domain == "":
 		return fault.Invalidf("site", "is missing: name the domain of a site")
 	case given != 1:
@@ -95,6 +101,9 @@ func readWhom(r io.Reader) (admin.EraseWhom, error) {
 	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), most+1))
 	if err != nil {
 		return whom, fmt.Errorf("cannot read standard input: %w", err)
+	}
+	if !utf8.Valid(text) {
+		return whom, fault.Invalidf("today", "standard input is not UTF-8")
 	}
 	if len(text) > most {
 		return whom, fault.Invalidf("today", "standard input is longer than %d bytes", most)
@@ -123,7 +132,7 @@ func readWhom(r io.Reader) (admin.EraseWhom, error) {
 
 func printErased(w io.Writer, r *admin.EraseReport) {
 	if r.NoKey {
-		fmt.Fprintf(w, "%s: this server has made no visitor number today, so there is nothing to erase\n", r.Site)
+		fmt.Fprintf(w, "%s: nothing was erased\n", r.Site)
 		return
 	}
 	fmt.Fprintf(w, "%s: %d events erased\n", r.Site, r.Events)

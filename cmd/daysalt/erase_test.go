@@ -312,7 +312,7 @@ func TestErase_refuses(t *testing.T) {
 	f(2, "today: ", strings.Repeat("203.0.113.1", 10000), with("--today")...)
 	f(2, "today: ", "203.0.113.1\nAgent/1", "--site", "strict.example", "--yes", "--today")
 	f(1, "domain: ", "", "--site", "b.example", "--yes", "--path", "/a")
-	f(0, "nothing to erase", "203.0.113.1\nAgent/1\n", with("--today")...)
+	f(1, "no key of today in use", "203.0.113.1\nAgent/1\n", with("--today")...)
 	f(0, "a.example: 0 events erased", "", with("--path", "/a*")...)
 	f(0, "nothing is left", "", with("--before", "2026-01-01")...)
 }

@@ -35,7 +35,7 @@ type EraseReport struct {
 	Quarantine int      `json:"quarantine"`        // lines of the quarantine that were deleted
 	Undecoded  int      `json:"quarantine_unread"` // lines of the quarantine that stay, because nobody can tell whose they are
 	Segments   int      `json:"segments"`          // files of the journal that were deleted
-	NoKey      bool     `json:"no_key"`            // this server has made no visitor number today: there is nothing to erase
+	NoKey      bool     `json:"no_key"`            // this server has no key of today in use, so nothing was looked for
 	Since      uint64   `json:"since"`             // events that came while it was erased; they are not erased
 	Searched   int      `json:"searched"`          // files that were searched afterwards
 	Left       []string `json:"left"`              // where something was found that should be gone

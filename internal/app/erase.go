@@ -34,8 +34,10 @@ type eraser struct {
 	patience time.Duration // how long it is waited until everything before is stored
 }
 
-// erasePatience is eraser's, outside tests.
-const erasePatience = time.Minute
+const (
+	erasePatience = time.Minute // eraser's, outside tests
+	eraseFor      = time.Hour   // how long all of it may take; what takes longer goes on in the database
+)
 
 func (a *App) eraseService() eraser {
 	return eraser{a.sites, a.keys, a.ship, a.store, a.abuse, a.now, a.log, erasePatience}
@@ -56,6 +58,8 @@ func (e eraser) Erase(ctx context.Context, r admin.EraseRequest) (admin.EraseRep
 		report.NoKey = true
 		return report, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, eraseFor)
+	defer cancel()
 	if err := e.store.Ping(ctx); err != nil {
 		return report, err
 	}
@@ -147,8 +151,10 @@ func (e eraser) parseToday(one *site.Site, whom *admin.EraseWhom, what *store.Er
 func (e eraser) eraseLine(ctx context.Context, what *store.Erasure, report *admin.EraseReport) error {
 	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
-	if err := e.abuse.Flush(ctx); err != nil {
-		return fault.Unavailablef(err, "masked addresses could not be stored")
+	if what.Before > 0 {
+		if err := e.abuse.Flush(ctx); err != nil {
+			return fault.Unavailablef(err, "masked addresses could not be stored")
+		}
 	}
 	erased, err := e.ship.Erase(ctx, lineErasure(what))
 	if err != nil {

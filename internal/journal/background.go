@@ -58,6 +58,8 @@ func (j *Journal) retire(old *segment) *segment {
 
 // finishSealed finishes the sealed segments that no producer is in, and syncs the others.
 func (j *Journal) finishSealed() error {
+	j.finishing.Lock() // Who comes second finds done what the first one took.
+	defer j.finishing.Unlock()
 	j.mu.Lock()
 	sealed := j.sealed
 	j.sealed = nil

@@ -143,6 +143,8 @@ type Journal struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup // the background and the maker
 
+	finishing sync.Mutex // is held while segments are finished
+
 	making   sync.Mutex // is held while a segment is made; guards what follows
 	refusing bool       // blocked was logged and no segment was made since
 
@@ -301,7 +303,10 @@ func (j *Journal) Close() error {
 func (j *Journal) waitForAppends() {
 	const pause = time.Millisecond
 	for slept := time.Duration(0); slept < j.cfg.HoleWait; slept += pause {
-		if !slices.ContainsFunc(j.sealed, func(seg *segment) bool { return !seg.drained() }) {
+		j.mu.Lock()
+		busy := slices.ContainsFunc(j.sealed, func(seg *segment) bool { return !seg.drained() })
+		j.mu.Unlock()
+		if !busy {
 			return
 		}
 		time.Sleep(pause)

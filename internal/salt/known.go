@@ -8,8 +8,8 @@ import (
 	"github.com/daysalt/daysalt/internal/event"
 )
 
-// Known is Number for who asks after a number that may have been made: it makes no key and fetches none. ok is false where this process has no key in use for the day, so that it
-// has made no numbers on it.
+// Known is Number for who asks after a number that may have been made: it makes no key and fetches none. ok is false where this process has no key in use for the day: it
+// has made no number on it since it was started.
 func (k *Keys) Known(siteID uint32, zone *time.Location, t time.Time, address netip.Addr, agent string) (day event.Day, number uint64, ok bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -127,6 +127,7 @@ func (s *Shipper) erase(ctx context.Context, w *waiter) (done Erased, err error)
 		s.counter.visits.Store(s.openVisits())
 	}
 	segments := s.segmentsBefore(w.head)
+	s.dirty = true // Where it cannot be written now, it is soon.
 	if err := s.writeCheckpoint(); err != nil {
 		return done, fmt.Errorf("cannot write checkpoint: %w", err)
 	}

@@ -4,7 +4,7 @@
 //
 // Invariants: at most Config.Parallel statements run at once, and whoever waits for a place stops waiting when its context ends. Every statement has
 // limits of time and memory, and a context that ends a little after them. A number is passed on as query made it: nothing is
-// counted or estimated here. Of a site with MinVisitors no answer has a row about fewer visitors, and none such can be found by subtracting what one
+// counted or estimated here. Of a site with MinVisitors no breakdown or filtered answer has a number of fewer visitors, and none such can be found by subtracting what one
 // answer shows from the answers to the same question without its filters or with fewer of its dimensions.
 //
 // It caches nothing, compares no periods, and does not fill buckets in which nothing happened. It remembers no question: what can be found by comparing

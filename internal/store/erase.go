@@ -37,7 +37,8 @@ func deletionSettings() []tableSetting {
 // tableSetting is a setting of a table, and the value that it is to have.
 type tableSetting struct{ table, setting, value string }
 
-// prepareDeletion sets them, but for those that somebody set: an operator's own value stays.
+// prepareDeletion sets them, but for those that somebody set: an operator's own value stays. Every deletion does it again, because a server that refuses it must not keep
+// events from being stored.
 func (s *Store) prepareDeletion(ctx context.Context) error {
 	for _, one := range deletionSettings() {
 		const wanted = `SELECT toUInt8((SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {table:String}
@@ -63,6 +64,12 @@ func (s *Store) prepareDeletion(ctx context.Context) error {
 //
 // where is SQL of this package. What people typed stands in it as {name:Type} and is bound by params, as it is.
 func (s *Store) deleteRows(ctx context.Context, table, where string, params map[string]string) error {
+	if err := s.prepareDeletion(ctx); err != nil {
+		return err
+	}
+	if err := s.settle(ctx, table); err != nil {
+		return err
+	}
 	n, err := s.countRows(ctx, table, where, params)
 	if err == nil && n > 0 {
 		err = s.mutate(ctx, "DELETE FROM "+table+" WHERE "+where, params)
@@ -94,13 +101,21 @@ func (s *Store) mutate(ctx context.Context, statement string, params map[string]
 // purgeEvery is how often it is looked whether the files are gone.
 const purgeEvery = 200 * time.Millisecond
 
+// maskAgain is after how many looks in vain the mask is applied again.
+const maskAgain = 50
+
 // purge takes off the disk what was deleted or replaced until now, and waits until it is gone.
 func (s *Store) purge(ctx context.Context, table string) error {
 	if err := s.applyMask(ctx, table); err != nil {
 		return err
 	}
 	left, err := s.leftOver(ctx, table)
-	for err == nil && len(left) > 0 {
+	for looks := 1; err == nil && len(left) > 0; looks++ {
+		if looks%maskAgain == 0 { // Somebody else's statement may have ended behind ours, and be the last one now.
+			if err := s.applyMask(ctx, table); err != nil {
+				return err
+			}
+		}
 		// It wakes whoever removes files, who sleeps for minutes else. Not every server lets everybody; one that does not removes them in its own time.
 		_ = s.conn.Exec(ctx, "SYSTEM START CLEANUP "+table)
 		select {

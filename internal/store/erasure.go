@@ -91,6 +91,9 @@ func (s *Store) Erase(ctx context.Context, e *Erasure, since int64) (done Erased
 	entries := ""
 	if e.Path != "" {
 		entries = fmt.Sprintf("site_id = %d AND %s AND NOT (%s)", e.SiteID, e.page("entry_page"), where)
+		if err := s.settle(ctx, "events"); err != nil {
+			return done, err
+		}
 		if done.Entries, err = s.countRows(ctx, "events", entries, params); err == nil && done.Entries > 0 {
 			err = s.mutate(ctx, "ALTER TABLE events UPDATE entry_page = '"+ErasedPage+"' WHERE "+entries, params)
 		}

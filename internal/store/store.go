@@ -148,7 +148,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.tune(ctx); err != nil {
 		return err
 	}
-	return s.prepareDeletion(ctx)
+	err = s.prepareDeletion(ctx)
+	if _, refused := errors.AsType[*Exception](err); refused {
+		return nil // Who deletes is told.
+	}
+	return err
 }
 
 func up(ctx context.Context, db *sql.DB, files fs.FS) error {
