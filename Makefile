@@ -84,7 +84,7 @@ fuzz: build ## the readers of what anybody may send
 	$(GO) test ./internal/address -run '^$$' -fuzz '^FuzzClient$$' -fuzztime 10s
 
 torture: build wrk ## the long forms of the tests that kill, stall, fill and corrupt
-	$(GO) test -count=1 -v -timeout 90m -tags 'torture $(ROOT)' -run '^TestTorture' ./internal/journal ./cmd/daysalt
+	$(GO) test -p 1 -count=1 -v -timeout 90m -tags 'torture $(ROOT)' -run '^TestTorture' ./internal/journal ./cmd/daysalt
 
 test-ts: node_modules/.package-lock.json
 	$(NPM) run --silent check -w tracker
