@@ -25,6 +25,18 @@ func counters(t *testing.T, operators string) string {
 	return strings.Join(lines, "")
 }
 
+// undated sends an event and returns the answer to the byte, but for its date.
+func undated(t *testing.T, p *process, headers, body string) string {
+	t.Helper()
+	got, _ := raw(t, p, rawEvent("User-Agent: "+chrome+"\r\n"+headers, body))
+	before, after, ok := strings.Cut(got, "\r\nDate: ")
+	if !ok {
+		t.Fatalf("%q has no date", got)
+	}
+	_, after, _ = strings.Cut(after, "\r\n")
+	return before + "\r\n" + after
+}
+
 // Every way to object is answered as a kept event is, to the byte, and leaves nothing: no row, no count, no line of the log, no masked address. Where a site
 // does not take DNT for an objection, the event is kept.
 func TestObjection_leavesNothing(t *testing.T) {
@@ -35,13 +47,7 @@ func TestObjection_leavesNothing(t *testing.T) {
 	siteCommand(t, dir, "add", "dnt.example", "--dnt")
 	ask := func(headers, body string) string {
 		t.Helper()
-		got, _ := raw(t, p, rawEvent("User-Agent: "+chrome+"\r\n"+headers, body))
-		before, after, ok := strings.Cut(got, "\r\nDate: ")
-		if !ok {
-			t.Fatalf("%q has no date", got)
-		}
-		_, after, _ = strings.Cut(after, "\r\n")
-		return before + "\r\n" + after
+		return undated(t, p, headers, body)
 	}
 	want := ask("DNT: 1\r\n", pageview(demo, "/dnt-is-ignored"))
 	ask("", pageview("dnt.example", "/kept"))

@@ -135,13 +135,7 @@ func TestServe_objection(t *testing.T) {
 	p := serve(t, t.TempDir(), "--web-demo")
 	ask := func(headers, body string) string {
 		t.Helper()
-		got, _ := raw(t, p, rawEvent("User-Agent: "+chrome+"\r\n"+headers, body))
-		head, rest, ok := strings.Cut(got, "\r\nDate: ")
-		if !ok {
-			t.Fatalf("%q has no date", got)
-		}
-		_, rest, _ = strings.Cut(rest, "\r\n")
-		return head + "\r\n" + rest
+		return undated(t, p, headers, body)
 	}
 	want := ask("", pageview(demo, "/kept"))
 	if !strings.HasPrefix(want, "HTTP/1.1 202 ") {

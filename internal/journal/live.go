@@ -45,12 +45,12 @@ func (l *live) claimed() (to int64, sealed bool) {
 	if to = l.tail.Load(); to <= l.limit {
 		return to, false
 	}
-	// Whoever passed the limit stores the end next, unless it was just interrupted.
+	// Whoever passed the limit stores the end next, unless it was just interrupted. It is not slept at once: the caller may hold a lock.
 	for n := 0; ; n++ {
 		if end := l.end.Load(); end != 0 {
 			return end, true
 		}
-		if runtime.Gosched(); n > 100 {
+		if runtime.Gosched(); n > 20_000 {
 			time.Sleep(50 * time.Microsecond)
 		}
 	}
